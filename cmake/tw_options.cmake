@@ -1,0 +1,69 @@
+# Compiler, linker and package settings shared by every target; targets get them through tw_build_flags.
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_VERIFY_INTERFACE_HEADER_SETS ON)
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+# One -O2 build serves product and tests: Eigen at -O0 makes learning tests unusable.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+
+find_program(TW_CCACHE ccache)
+if(TW_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${TW_CCACHE}")
+endif()
+
+add_library(tw_build_flags INTERFACE)
+target_compile_options(tw_build_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Werror
+  # TW_TRY is a GNU statement expression, written with __extension__; clang still warns.
+  $<$<CXX_COMPILER_ID:Clang>:-Wno-gnu-statement-expression>
+  # What ships is one binary for x86-64-v3; wider kernels are chosen at run time.
+  -march=x86-64-v3
+  # Contraction would make a sum depend on inlining: batch and streaming must give the same bits.
+  -ffp-contract=off
+  -fno-omit-frame-pointer)
+if(TW_SANITIZE STREQUAL "address")
+  target_compile_options(tw_build_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all)
+  target_link_options(tw_build_flags INTERFACE -fsanitize=address,undefined)
+elseif(TW_SANITIZE STREQUAL "thread")
+  target_compile_options(tw_build_flags INTERFACE -fsanitize=thread)
+  target_link_options(tw_build_flags INTERFACE -fsanitize=thread)
+elseif(NOT TW_SANITIZE STREQUAL "")
+  message(FATAL_ERROR "TW_SANITIZE is '${TW_SANITIZE}'; it may be empty, address or thread")
+endif()
+find_program(TW_MOLD mold)
+find_program(TW_LLD ld.lld)
+if(TW_MOLD)
+  target_link_options(tw_build_flags INTERFACE -fuse-ld=mold)
+elseif(TW_LLD)
+  target_link_options(tw_build_flags INTERFACE -fuse-ld=lld)
+endif()
+if(TW_CLANG_TIDY)
+  find_program(TW_CLANG_TIDY_PROGRAM NAMES clang-tidy-14 clang-tidy REQUIRED)
+endif()
+
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(date REQUIRED)
+find_package(Eigen3 REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(LibLZMA REQUIRED)
+find_package(SQLite3 REQUIRED)
+pkg_check_modules(libarchive REQUIRED IMPORTED_TARGET libarchive)
+find_path(TW_CLI11_DIR CLI/CLI.hpp REQUIRED)
+if(TW_BUILD_TESTS)
+  find_package(GTest REQUIRED)
+  find_library(TW_RAPIDCHECK rapidcheck REQUIRED)
+endif()
+if(TW_BUILD_BENCH)
+  find_package(benchmark REQUIRED)
+endif()

@@ -1,0 +1,70 @@
+#include "base/config.h"
+#include "base/rng.h"
+#include "base/time.h"
+
+namespace tw {
+namespace {
+
+// Known-answer vectors of Random123 1.14 (philox4x32, 10 rounds).
+TEST(PhiloxTest, MatchesThePublishedVectors) {
+  EXPECT_EQ(Philox4x32({0, 0, 0, 0}, {0, 0}),
+            (std::array<std::uint32_t, 4>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  EXPECT_EQ(Philox4x32({0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff}),
+            (std::array<std::uint32_t, 4>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+  EXPECT_EQ(Philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
+            (std::array<std::uint32_t, 4>{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
+}
+
+TEST(RngTest, ARestoredStreamContinuesWhereItStood) {
+  Rng rng(7, "test");
+  for (int i = 0; i < 13; ++i) rng.NextU32();
+  Rng copy(rng.state());
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(rng.NextU32(), copy.NextU32());
+}
+
+TEST(TimeTest, IsoTextsRoundTrip) {
+  EXPECT_EQ(FormatIso(ParseIso("2006-01-01T23:00:00Z").value()), "2006-01-01T23:00:00Z");
+  EXPECT_EQ(FormatIso(ParseIso("2012-02-01 00:01:00+01:00").value()), "2012-01-31T23:01:00Z");
+  EXPECT_EQ(FormatIso(ParseIso("1969-12-31T23:59:59.5Z").value()), "1969-12-31T23:59:59.5Z");
+  EXPECT_FALSE(ParseIso("2023-02-29").ok());
+  EXPECT_FALSE(ParseIso("2023-02-28T24:00").ok());
+}
+
+TEST(ConfigTest, AnUnknownKeyNamesFileLineAndTheNearestKey) {
+  const Config config = Config::Parse("ppo:\n  gama: 0.9\n", "x.yaml").value();
+  double gamma = 0.99;
+  config.root().Section("ppo").Number("gamma", gamma, {.min = 0, .max = 1});
+  const auto status = config.Finish();
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().message, "x.yaml:2: ppo.gama is no known key (did you mean 'ppo.gamma'?)");
+}
+
+TEST(ConfigTest, OverridesWinAndRangesAreChecked) {
+  Config config = Config::Parse("ppo: {gamma: 0.9}\n", "x.yaml").value();
+  ASSERT_TRUE(config.Override("ppo.gamma=1.5").ok());
+  double gamma = 0.99;
+  config.root().Section("ppo").Number("gamma", gamma, {.min = 0, .max = 1});
+  ASSERT_FALSE(config.Finish().ok());
+  EXPECT_EQ(config.Finish().error().message, "--set: ppo.gamma is 1.5, wanted a number between 0 and 1");
+}
+
+TEST(ConfigTest, TheEffectiveConfigIsYamlThatReadsBackTheSame) {
+  Config config = Config::Parse("a: {b: 3, list: [1, 2]}\nname: 'x: y'\n", "x.yaml").value();
+  const auto bind = [](const Config& c) {
+    int b = 1;
+    std::string name = "n";
+    std::vector<std::int64_t> list;
+    c.root().Section("a").Integer("b", b);
+    c.root().Section("a").Integers("list", list);
+    c.root().Text("name", name);
+    EXPECT_TRUE(c.Finish().ok());
+    EXPECT_EQ(b, 3);
+    EXPECT_EQ(name, "x: y");
+    EXPECT_EQ(list.size(), 2U);
+  };
+  bind(config);
+  bind(Config::Parse(config.EffectiveYaml(), "again").value());
+}
+
+}  // namespace
+}  // namespace tw
