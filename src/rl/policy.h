@@ -8,8 +8,9 @@
 
 namespace tw::rl {
 
-/// Observation to action. A row's result does not depend on the batch that it is in. Act allocates nothing after the
-/// first call of a batch size and may be called by one thread at a time; Clone gives another thread its own.
+/// Observation to action. A row's result does not depend on the batch that it is in. Act allocates
+/// nothing after the first call of a batch size and may be called by one thread at a time; Clone
+/// gives another thread its own.
 class Policy {
  public:
   Policy() = default;
@@ -22,12 +23,13 @@ class Policy {
   virtual int observation_width() const = 0;
   virtual const ActionSpace& action_space() const = 0;
 
-  /// observations [B, D], actions [B, width]: the mode of the distribution (argmax or mean); Box actions come clipped
-  /// to the bounds.
+  /// observations [B, D], actions [B, width]: the mode of the distribution (argmax or mean); Box
+  /// actions come clipped to the bounds.
   virtual void ActDeterministic(std::span<const float> observations, std::span<float> actions) = 0;
 
   /// A sample of the distribution; Box actions come clipped to the bounds.
-  virtual void ActSampled(std::span<const float> observations, std::span<float> actions, Rng& rng) = 0;
+  virtual void ActSampled(std::span<const float> observations, std::span<float> actions,
+                          Rng& rng) = 0;
 
   virtual std::unique_ptr<Policy> Clone() const = 0;
 };
