@@ -1,0 +1,82 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/embedded_config.h"
+#include "tradewind/app.h"
+
+namespace tw::app {
+namespace {
+
+struct ConfigOptions {
+  std::string name;
+};
+
+Status Show(AppContext& context, const ConfigOptions& options) {
+  const Config config = TW_TRY(context.LoadConfig(options.name));
+  const std::string yaml = config.EffectiveYaml();
+  if (context.json()) {
+    context.Print(nlohmann::ordered_json({{"yaml", yaml}}).dump(2));
+  } else {
+    context.Print(yaml);
+  }
+  return {};
+}
+
+Status Check(AppContext& context, const ConfigOptions& options) {
+  TW_TRY(context.LoadConfig(options.name));
+  std::string checked;
+  for (const std::string& file : context.options().config_files)
+    checked += (checked.empty() ? "" : ", ") + file;
+  if (checked.empty()) checked = options.name.empty() ? "the built-in defaults" : options.name;
+  if (context.json()) {
+    context.Print(nlohmann::ordered_json({{"ok", true}, {"checked", checked}}).dump(2));
+  } else {
+    context.Print("ok: " + checked);
+  }
+  return {};
+}
+
+Status List(AppContext& context) {
+  if (context.json()) {
+    auto names = nlohmann::ordered_json::array();
+    for (const std::string_view name : EmbeddedConfigNames()) names.push_back(name);
+    context.Print(names.dump(2));
+    return {};
+  }
+  std::string text;
+  for (const std::string_view name : EmbeddedConfigNames()) text += std::string(name) + "\n";
+  context.Print(text);
+  return {};
+}
+
+}  // namespace
+
+void AddConfigCommands(CLI::App& root, AppContext& context) {
+  CLI::App* group = AddGroup(root, {"config", "Show and check configuration",
+                                    "tradewind config show --config my.yaml --set ppo.gamma=0.98\n"
+                                    "tradewind config check --config my.yaml\n"
+                                    "tradewind config list\n"});
+  const auto options = std::make_shared<ConfigOptions>();
+  const auto add_name = [&options](CLI::App* command) {
+    command->add_option("name", options->name, "A built-in config file (see `config list`)");
+  };
+  add_name(AddCommand(
+      *group, context,
+      {"show", "Print the effective configuration: defaults, files and overrides together",
+       "tradewind config show\n"
+       "tradewind config show styles/quickstart.yaml\n"
+       "tradewind config show --config my.yaml --set ppo.gamma=0.98 > effective.yaml\n"},
+      [&context, options] { return Show(context, *options); }));
+  add_name(AddCommand(
+      *group, context,
+      {"check", "Say whether a configuration is sound; every error comes with file, line and path",
+       "tradewind config check --config my.yaml\n"},
+      [&context, options] { return Check(context, *options); }));
+  AddCommand(
+      *group, context,
+      {"list", "List the config files that are built into the program", "tradewind config list\n"},
+      [&context] { return List(context); });
+}
+
+}  // namespace tw::app
