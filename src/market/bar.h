@@ -24,7 +24,8 @@ struct Ohlc {
   }
 };
 
-/// One bar. `open_time` is when it opens, UTC; for day and week bars the opening instant too (17:00 New York).
+/// One bar. `open_time` is when it opens, UTC; for day and week bars the opening instant too (17:00
+/// New York).
 struct Bar {
   UnixNanos open_time;
   Ohlc price;               // bid where the source has it, else the source's only side

@@ -22,9 +22,13 @@ class PriceDelta {
 
   constexpr auto operator<=>(const PriceDelta&) const = default;
 
-  friend constexpr PriceDelta operator+(PriceDelta a, PriceDelta b) { return PriceDelta(a.micros_ + b.micros_); }
+  friend constexpr PriceDelta operator+(PriceDelta a, PriceDelta b) {
+    return PriceDelta(a.micros_ + b.micros_);
+  }
 
-  friend constexpr PriceDelta operator-(PriceDelta a, PriceDelta b) { return PriceDelta(a.micros_ - b.micros_); }
+  friend constexpr PriceDelta operator-(PriceDelta a, PriceDelta b) {
+    return PriceDelta(a.micros_ - b.micros_);
+  }
 
   friend constexpr PriceDelta operator-(PriceDelta a) { return PriceDelta(-a.micros_); }
 
@@ -32,7 +36,8 @@ class PriceDelta {
   std::int64_t micros_ = 0;
 };
 
-/// A price in millionths of the quote currency for one unit of base: the mid of two five-digit quotes is exact.
+/// A price in millionths of the quote currency for one unit of base: the mid of two five-digit
+/// quotes is exact.
 ///   Price - Price -> PriceDelta;  Price +- PriceDelta -> Price;  Price + Price does not compile.
 class Price {
  public:
@@ -44,14 +49,18 @@ class Price {
 
   constexpr auto operator<=>(const Price&) const = default;
 
-  friend constexpr PriceDelta operator-(Price a, Price b) { return PriceDelta(a.micros_ - b.micros_); }
+  friend constexpr PriceDelta operator-(Price a, Price b) {
+    return PriceDelta(a.micros_ - b.micros_);
+  }
 
   friend constexpr Price operator+(Price a, PriceDelta b) { return Price(a.micros_ + b.micros()); }
 
   friend constexpr Price operator-(Price a, PriceDelta b) { return Price(a.micros_ - b.micros()); }
 
   /// Nearest double: the one border from integers to floats.
-  constexpr double ToDouble() const { return static_cast<double>(micros_) / static_cast<double>(kMicros); }
+  constexpr double ToDouble() const {
+    return static_cast<double>(micros_) / static_cast<double>(kMicros);
+  }
 
  private:
   std::int64_t micros_ = 0;
@@ -78,9 +87,10 @@ class Units {
   std::int64_t count_ = 0;
 };
 
-/// Decimal text to millionths, exactly; digits beyond the sixth are rounded half away from zero (sources contain
-/// 1.5981999999999998). Accepts a sign, digits, one point and an exponent; no separators.
-/// Errors: kBadData naming the text (no number, or outside +-9e12).
+/// Decimal text to millionths, exactly; digits beyond the sixth are rounded half away from zero
+/// (sources contain 1.5981999999999998). Accepts a sign, digits, one point and an exponent; no
+/// separators. Errors: kBadData naming the text (no number, or outside +-9e12). Reading a million
+/// lines wants a scanner of its own; this one is for single values.
 Result<std::int64_t> ParseMicros(std::string_view text);
 
 /// "1.184900" without trailing zeros beyond `min_digits` decimals.

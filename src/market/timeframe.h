@@ -9,15 +9,17 @@
 
 namespace tw {
 
-/// Length of a bar. Named as Qlib names frequencies: "1min", "5min", "60min", "240min", "day", "week".
+/// Length of a bar. Named as Qlib names frequencies: "1min", "5min", "60min", "240min", "day",
+/// "week".
 class Timeframe {
  public:
   enum class Kind : std::uint8_t { kMinutes, kDay, kWeek };
 
   constexpr Timeframe() = default;
 
-  /// Minute counts that divide a day: 1, 2, 3, 4, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720.
-  /// Also reads "1h", "4h", "m15", "h1", "d1", "1d", "w1", "hour". Errors: kBadData naming the text and the choices.
+  /// Minute counts that divide a day: 1, 2, 3, 4, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 480,
+  /// 720. Also reads "1h", "4h", "m15", "h1", "d1", "1d", "w1", "hour". Errors: kBadData naming the
+  /// text and the choices.
   static Result<Timeframe> Parse(std::string_view text);
 
   static constexpr Timeframe Minutes(int minutes) { return {Kind::kMinutes, minutes}; }
@@ -37,7 +39,9 @@ class Timeframe {
   constexpr int bars_per_week() const { return 7200 / minutes_; }
 
   /// Bars a year by the house convention of 260 trading days.
-  constexpr double bars_per_year() const { return kind_ == Kind::kWeek ? 52.0 : 260.0 * 1440.0 / minutes_; }
+  constexpr double bars_per_year() const {
+    return kind_ == Kind::kWeek ? 52.0 : 260.0 * 1440.0 / minutes_;
+  }
 
   std::string name() const;
 
