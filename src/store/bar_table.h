@@ -19,8 +19,9 @@ struct OhlcColumns {
   std::vector<std::int64_t> close;
 };
 
-/// Bars of one instrument as columns: strictly increasing open times, priced bars only (an empty calendar slot has no
-/// row here). Importers make it, the store keeps it and gives it back snapped to the instrument's half tick.
+/// Bars of one instrument as columns: strictly increasing open times, priced bars only (an empty
+/// calendar slot has no row here). Importers make it, the store keeps it and gives it back snapped
+/// to the instrument's half tick.
 struct BarTable {
   Instrument instrument;
   Timeframe timeframe;
@@ -29,8 +30,9 @@ struct BarTable {
   OhlcColumns price;           // bid where the source has it, else its only side
   OhlcColumns ask;             // empty unless the source has both sides
   std::vector<double> volume;  // as the source counts it; 0 where it has none
-  /// What the source says the spread was, in millionths, 0 where unknown; empty when the source has none. For sources
-  /// with both sides this is ask close - bid close; for MetaTrader the bar's minimum (metadata `spread_means`).
+  /// What the source says the spread was, in millionths, 0 where unknown; empty when the source has
+  /// none. For sources with both sides this is ask close - bid close; for MetaTrader the bar's
+  /// minimum (metadata `spread_means`).
   std::vector<std::int64_t> spread;
   std::string spread_means;  // "", "close", "minimum"
 
