@@ -36,7 +36,8 @@ TEST(ConfigTest, AnUnknownKeyNamesFileLineAndTheNearestKey) {
   config.root().Section("ppo").Number("gamma", gamma, {.min = 0, .max = 1});
   const auto status = config.Finish();
   ASSERT_FALSE(status.ok());
-  EXPECT_EQ(status.error().message, "x.yaml:2: ppo.gama is no known key (did you mean 'ppo.gamma'?)");
+  EXPECT_EQ(status.error().message,
+            "x.yaml:2: ppo.gama is no known key (did you mean 'ppo.gamma'?)");
 }
 
 TEST(ConfigTest, OverridesWinAndRangesAreChecked) {
@@ -45,7 +46,8 @@ TEST(ConfigTest, OverridesWinAndRangesAreChecked) {
   double gamma = 0.99;
   config.root().Section("ppo").Number("gamma", gamma, {.min = 0, .max = 1});
   ASSERT_FALSE(config.Finish().ok());
-  EXPECT_EQ(config.Finish().error().message, "--set: ppo.gamma is 1.5, wanted a number between 0 and 1");
+  EXPECT_EQ(config.Finish().error().message,
+            "--set: ppo.gamma is 1.5, wanted a number between 0 and 1");
 }
 
 TEST(ConfigTest, TheEffectiveConfigIsYamlThatReadsBackTheSame) {

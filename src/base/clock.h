@@ -6,7 +6,8 @@
 
 namespace tw {
 
-/// Time is injected: only apps/ create a SystemClock, tests own theirs. Safe to call from several threads.
+/// Time is injected: only apps/ create a SystemClock, tests own theirs. Safe to call from several
+/// threads.
 class Clock {
  public:
   Clock() = default;
@@ -28,7 +29,8 @@ class SystemClock final : public Clock {
   std::int64_t MonotonicNanos() const override;
 };
 
-/// Stands still until told otherwise; both readings move together. For tests, not for several threads.
+/// Stands still until told otherwise; both readings move together. For tests, not for several
+/// threads.
 class ManualClock final : public Clock {
  public:
   explicit ManualClock(UnixNanos start) : now_(start) {}

@@ -17,7 +17,7 @@ struct ConfigTree {
   std::string name;
   // Which override or merged file set a path, for messages.
   std::map<std::string, std::string> origin;
-  std::vector<std::string> bound;              // full paths in binding order
+  std::vector<std::string> bound;                // full paths in binding order
   std::map<std::string, std::string> effective;  // path -> YAML scalar or flow list
   std::set<std::string> sections;
   std::vector<std::string> errors;
@@ -72,7 +72,8 @@ std::string Where(const ConfigTree& tree, const std::string& path) {
   }
   const YAML::Node node = Find(tree, path);
   const int line = node.IsDefined() ? node.Mark().line + 1 : 0;
-  return line > 0 ? fmt::format("{}:{}: {}", tree.name, line, path) : fmt::format("{}: {}", tree.name, path);
+  return line > 0 ? fmt::format("{}:{}: {}", tree.name, line, path)
+                  : fmt::format("{}: {}", tree.name, path);
 }
 
 std::string Shown(const YAML::Node& node) {
@@ -115,14 +116,18 @@ std::string RangeText(const ConfigRange& range) {
 
 // Reads one number of `kind` ("a whole number", "a number") and checks its range.
 template <class T>
-void ReadNumber(ConfigTree& tree, const std::string& path, T& value, ConfigRange range, const char* kind) {
+void ReadNumber(ConfigTree& tree, const std::string& path, T& value, ConfigRange range,
+                const char* kind) {
   const YAML::Node node = Find(tree, path);
   if (node.IsDefined()) {
     const auto read = Convert<T>(node);
     if (!read) {
-      tree.errors.push_back(fmt::format("{} is {}, wanted {}", Where(tree, path), Shown(node), kind));
-    } else if (!(static_cast<double>(*read) >= range.min && static_cast<double>(*read) <= range.max)) {
-      tree.errors.push_back(fmt::format("{} is {}, wanted {} {}", Where(tree, path), *read, kind, RangeText(range)));
+      tree.errors.push_back(
+          fmt::format("{} is {}, wanted {}", Where(tree, path), Shown(node), kind));
+    } else if (!(static_cast<double>(*read) >= range.min &&
+                 static_cast<double>(*read) <= range.max)) {
+      tree.errors.push_back(
+          fmt::format("{} is {}, wanted {} {}", Where(tree, path), *read, kind, RangeText(range)));
     } else {
       value = *read;
     }
@@ -145,8 +150,8 @@ void ReadList(ConfigTree& tree, const std::string& path, std::vector<T>& value, 
       if constexpr (std::is_arithmetic_v<T>) {
         const auto number = static_cast<double>(*item);
         if (!(number >= range.min && number <= range.max)) {
-          tree.errors.push_back(
-              fmt::format("{}[{}] is {}, wanted {}", Where(tree, path), i, *item, RangeText(range)));
+          tree.errors.push_back(fmt::format("{}[{}] is {}, wanted {}", Where(tree, path), i, *item,
+                                            RangeText(range)));
         }
       }
       items.push_back(*item);
@@ -154,7 +159,8 @@ void ReadList(ConfigTree& tree, const std::string& path, std::vector<T>& value, 
     if (good) {
       value = std::move(items);
     } else {
-      tree.errors.push_back(fmt::format("{} is {}, wanted a list of {}", Where(tree, path), Shown(node), kind));
+      tree.errors.push_back(
+          fmt::format("{} is {}, wanted a list of {}", Where(tree, path), Shown(node), kind));
     }
   }
   std::string text;
@@ -162,14 +168,16 @@ void ReadList(ConfigTree& tree, const std::string& path, std::vector<T>& value, 
   Remember(tree, path, "[" + text + "]");
 }
 
-// Full paths of every scalar and list of scalars below `node`; items of lists of mappings get an index.
+// Full paths of every scalar and list of scalars below `node`; items of lists of mappings get an
+// index.
 void CollectLeaves(const YAML::Node& node, const std::string& path, std::vector<std::string>& out) {
   if (node.IsMap()) {
     for (const auto& item : node) CollectLeaves(item.second, Join(path, item.first.Scalar()), out);
     return;
   }
   if (node.IsSequence() && node.size() > 0 && node[0].IsMap()) {
-    for (std::size_t i = 0; i < node.size(); ++i) CollectLeaves(node[i], fmt::format("{}[{}]", path, i), out);
+    for (std::size_t i = 0; i < node.size(); ++i)
+      CollectLeaves(node[i], fmt::format("{}[{}]", path, i), out);
     return;
   }
   out.push_back(path);
@@ -204,7 +212,8 @@ std::size_t EditDistance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::optional<std::string> NearestWord(std::string_view word, std::span<const std::string> candidates) {
+std::optional<std::string> NearestWord(std::string_view word,
+                                       std::span<const std::string> candidates) {
   std::optional<std::string> best;
   std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
@@ -222,7 +231,8 @@ ConfigSection ConfigSection::Section(std::string_view key) const {
   tree_->sections.insert(path);
   const YAML::Node node = Find(*tree_, path);
   if (node.IsDefined() && !node.IsMap() && !node.IsNull()) {
-    tree_->errors.push_back(fmt::format("{} is {}, wanted a mapping", Where(*tree_, path), Shown(node)));
+    tree_->errors.push_back(
+        fmt::format("{} is {}, wanted a mapping", Where(*tree_, path), Shown(node)));
   }
   return {tree_, path};
 }
@@ -242,14 +252,18 @@ std::vector<ConfigSection> ConfigSection::List(std::string_view key) const {
   const YAML::Node node = Find(*tree_, path);
   if (!node.IsDefined()) return sections;
   if (!node.IsSequence()) {
-    tree_->errors.push_back(fmt::format("{} is {}, wanted a list", Where(*tree_, path), Shown(node)));
+    tree_->errors.push_back(
+        fmt::format("{} is {}, wanted a list", Where(*tree_, path), Shown(node)));
     return sections;
   }
-  for (std::size_t i = 0; i < node.size(); ++i) sections.emplace_back(tree_, fmt::format("{}[{}]", path, i));
+  for (std::size_t i = 0; i < node.size(); ++i)
+    sections.emplace_back(tree_, fmt::format("{}[{}]", path, i));
   return sections;
 }
 
-bool ConfigSection::Has(std::string_view key) const { return Find(*tree_, Join(path_, key)).IsDefined(); }
+bool ConfigSection::Has(std::string_view key) const {
+  return Find(*tree_, Join(path_, key)).IsDefined();
+}
 
 void ConfigSection::Flag(std::string_view key, bool& value) const {
   const std::string path = Join(path_, key);
@@ -259,7 +273,8 @@ void ConfigSection::Flag(std::string_view key, bool& value) const {
     if (read) {
       value = *read;
     } else {
-      tree_->errors.push_back(fmt::format("{} is {}, wanted true or false", Where(*tree_, path), Shown(node)));
+      tree_->errors.push_back(
+          fmt::format("{} is {}, wanted true or false", Where(*tree_, path), Shown(node)));
     }
   }
   Remember(*tree_, path, value ? "true" : "false");
@@ -284,7 +299,8 @@ void ConfigSection::Text(std::string_view key, std::string& value) const {
     if (node.IsScalar()) {
       value = node.Scalar();
     } else {
-      tree_->errors.push_back(fmt::format("{} is {}, wanted text", Where(*tree_, path), Shown(node)));
+      tree_->errors.push_back(
+          fmt::format("{} is {}, wanted text", Where(*tree_, path), Shown(node)));
     }
   }
   Remember(*tree_, path, QuoteYaml(value));
@@ -294,11 +310,14 @@ void ConfigSection::Texts(std::string_view key, std::vector<std::string>& value)
   ReadList(*tree_, Join(path_, key), value, {}, "texts", QuoteYaml);
 }
 
-void ConfigSection::Integers(std::string_view key, std::vector<std::int64_t>& value, ConfigRange range) const {
-  ReadList(*tree_, Join(path_, key), value, range, "whole numbers", [](std::int64_t v) { return fmt::format("{}", v); });
+void ConfigSection::Integers(std::string_view key, std::vector<std::int64_t>& value,
+                             ConfigRange range) const {
+  ReadList(*tree_, Join(path_, key), value, range, "whole numbers",
+           [](std::int64_t v) { return fmt::format("{}", v); });
 }
 
-void ConfigSection::Numbers(std::string_view key, std::vector<double>& value, ConfigRange range) const {
+void ConfigSection::Numbers(std::string_view key, std::vector<double>& value,
+                            ConfigRange range) const {
   ReadList(*tree_, Join(path_, key), value, range, "numbers", NumberText);
 }
 
@@ -326,7 +345,8 @@ Result<Config> Config::Parse(std::string_view yaml, std::string_view name) {
   try {
     tree->root = YAML::Load(std::string(yaml));
   } catch (const YAML::Exception& e) {
-    return Error{ErrorCode::kConfig, fmt::format("{}:{}: no valid YAML: {}", name, e.mark.line + 1, e.msg)};
+    return Error{ErrorCode::kConfig,
+                 fmt::format("{}:{}: no valid YAML: {}", name, e.mark.line + 1, e.msg)};
   }
   if (tree->root.IsNull() || !tree->root.IsDefined()) tree->root = YAML::Node(YAML::NodeType::Map);
   if (!tree->root.IsMap()) {
@@ -350,21 +370,26 @@ Config Config::Empty() {
 Result<void> Config::Override(std::string_view assignment) {
   const std::size_t equals = assignment.find('=');
   if (equals == std::string_view::npos || equals == 0) {
-    return Error{ErrorCode::kUsage, fmt::format("--set '{}': wanted path.to.key=value", assignment)};
+    return Error{ErrorCode::kUsage,
+                 fmt::format("--set '{}': wanted path.to.key=value", assignment)};
   }
   const std::string path(assignment.substr(0, equals));
   YAML::Node value;
   try {
     value = YAML::Load(std::string(assignment.substr(equals + 1)));
   } catch (const YAML::Exception& e) {
-    return Error{ErrorCode::kConfig, fmt::format("--set '{}': no valid YAML: {}", assignment, e.msg)};
+    return Error{ErrorCode::kConfig,
+                 fmt::format("--set '{}': no valid YAML: {}", assignment, e.msg)};
   }
   YAML::Node node = tree_->root;
   const std::vector<std::string> parts = Split(path);
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (parts[i].empty()) return Error{ErrorCode::kUsage, fmt::format("--set '{}': empty key in the path", assignment)};
+    if (parts[i].empty())
+      return Error{ErrorCode::kUsage, fmt::format("--set '{}': empty key in the path", assignment)};
     if (!node.IsMap()) {
-      return Error{ErrorCode::kConfig, fmt::format("--set '{}': '{}' is under a value, not a mapping", assignment, parts[i])};
+      return Error{
+          ErrorCode::kConfig,
+          fmt::format("--set '{}': '{}' is under a value, not a mapping", assignment, parts[i])};
     }
     if (i + 1 == parts.size()) {
       node[parts[i]] = value;
@@ -388,7 +413,8 @@ Result<void> Config::Merge(const Config& other) {
   for (const std::string& leaf : leaves) {
     const YAML::Node node = Find(*other.tree_, leaf);
     const int line = node.IsDefined() ? node.Mark().line + 1 : 0;
-    tree_->origin[leaf] = line > 0 ? fmt::format("{}:{}", other.tree_->name, line) : other.tree_->name;
+    tree_->origin[leaf] =
+        line > 0 ? fmt::format("{}:{}", other.tree_->name, line) : other.tree_->name;
   }
   return {};
 }
@@ -402,7 +428,9 @@ Result<void> Config::Finish() const {
   for (const std::string& leaf : leaves) {
     if (tree_->effective.contains(leaf) || (leaf.empty() && tree_->root.size() == 0)) continue;
     const YAML::Node node = Find(*tree_, leaf);
-    if (tree_->sections.contains(leaf) && (node.IsNull() || (node.IsSequence() && node.size() == 0))) continue;
+    if (tree_->sections.contains(leaf) &&
+        (node.IsNull() || (node.IsSequence() && node.size() == 0)))
+      continue;
     const auto near = NearestWord(leaf, tree_->bound);
     errors.push_back(fmt::format("{} is no known key{}", Where(*tree_, leaf),
                                  near ? fmt::format(" (did you mean '{}'?)", *near) : ""));
@@ -425,7 +453,8 @@ std::string Config::EffectiveYaml() const {
     parts.pop_back();
     std::size_t common = 0;
     while (common < parts.size() && common < open.size() && parts[common] == open[common]) ++common;
-    for (std::size_t i = common; i < parts.size(); ++i) out += std::string(2 * i, ' ') + parts[i] + ":\n";
+    for (std::size_t i = common; i < parts.size(); ++i)
+      out += std::string(2 * i, ' ') + parts[i] + ":\n";
     open = parts;
     out += std::string(2 * parts.size(), ' ') + key + ": " + tree_->effective.at(path) + "\n";
   }

@@ -22,19 +22,22 @@ struct ConfigRange {
   double max = std::numeric_limits<double>::infinity();
 };
 
-/// One mapping of a config document. A module has one typed struct per section and one function that binds it:
+/// One mapping of a config document. A module has one typed struct per section and one function
+/// that binds it:
 ///
 ///   void Bind(ConfigSection section, PpoConfig& config) {
 ///     section.Number("gamma", config.gamma, {.min = 0.0, .max = 1.0});
 ///     section.Choice("device", config.device, {{"cpu", Device::kCpu}});
 ///   }
 ///
-/// The member's value before the call is the default. A wrong type, a value out of range and, at Config::Finish, a key
-/// that nobody bound are errors that name file, line and path; they are collected, so that one run shows them all.
-/// Every bound key is remembered with its value, which makes the effective config.
+/// The member's value before the call is the default. A wrong type, a value out of range and, at
+/// Config::Finish, a key that nobody bound are errors that name file, line and path; they are
+/// collected, so that one run shows them all. Every bound key is remembered with its value, which
+/// makes the effective config.
 class ConfigSection {
  public:
-  ConfigSection(std::shared_ptr<ConfigTree> tree, std::string path) : tree_(std::move(tree)), path_(std::move(path)) {}
+  ConfigSection(std::shared_ptr<ConfigTree> tree, std::string path)
+      : tree_(std::move(tree)), path_(std::move(path)) {}
 
   /// A nested mapping; an absent one behaves as empty.
   ConfigSection Section(std::string_view key) const;
@@ -50,11 +53,13 @@ class ConfigSection {
   void Number(std::string_view key, double& value, ConfigRange range = {}) const;
   void Text(std::string_view key, std::string& value) const;
   void Texts(std::string_view key, std::vector<std::string>& value) const;
-  void Integers(std::string_view key, std::vector<std::int64_t>& value, ConfigRange range = {}) const;
+  void Integers(std::string_view key, std::vector<std::int64_t>& value,
+                ConfigRange range = {}) const;
   void Numbers(std::string_view key, std::vector<double>& value, ConfigRange range = {}) const;
 
   template <class E>
-  void Choice(std::string_view key, E& value, std::span<const std::pair<std::string_view, E>> names) const {
+  void Choice(std::string_view key, E& value,
+              std::span<const std::pair<std::string_view, E>> names) const {
     std::vector<std::string_view> allowed;
     std::size_t current = 0;
     for (const auto& [name, item] : names) {
@@ -65,18 +70,22 @@ class ConfigSection {
   }
 
   template <class E>
-  void Choice(std::string_view key, E& value, std::initializer_list<std::pair<std::string_view, E>> names) const {
-    Choice(key, value, std::span<const std::pair<std::string_view, E>>(names.begin(), names.size()));
+  void Choice(std::string_view key, E& value,
+              std::initializer_list<std::pair<std::string_view, E>> names) const {
+    Choice(key, value,
+           std::span<const std::pair<std::string_view, E>>(names.begin(), names.size()));
   }
 
-  /// An error of the caller's own about `key` (or about the whole section when empty), with file, line and path.
+  /// An error of the caller's own about `key` (or about the whole section when empty), with file,
+  /// line and path.
   void Fail(std::string_view key, std::string_view message) const;
 
   /// Dotted path of this section, "" for the root.
   const std::string& path() const { return path_; }
 
  private:
-  std::size_t ChoiceIndex(std::string_view key, std::size_t current, std::span<const std::string_view> allowed) const;
+  std::size_t ChoiceIndex(std::string_view key, std::size_t current,
+                          std::span<const std::string_view> allowed) const;
 
   std::shared_ptr<ConfigTree> tree_;
   std::string path_;
@@ -90,15 +99,16 @@ class Config {
   static Result<Config> Load(const std::string& path);
   static Config Empty();
 
-  /// "ppo.gamma=0.98": the right side is YAML. The path need not exist yet; unknown ones are found by Finish.
+  /// "ppo.gamma=0.98": the right side is YAML. The path need not exist yet; unknown ones are found
+  /// by Finish.
   Result<void> Override(std::string_view assignment);
   /// Puts another document on top: mappings merge key by key, everything else is replaced.
   Result<void> Merge(const Config& other);
 
   ConfigSection root() const;
 
-  /// After all sections are bound: the first errors (up to ten, a line each) or success. Unknown keys come with the
-  /// nearest known one as a suggestion.
+  /// After all sections are bound: the first errors (up to ten, a line each) or success. Unknown
+  /// keys come with the nearest known one as a suggestion.
   Result<void> Finish() const;
 
   /// The bound keys with their effective values, as YAML in binding order.
@@ -111,6 +121,7 @@ class Config {
 };
 
 /// The candidate nearest to `word` by edit distance, if near enough to be a slip of the keyboard.
-std::optional<std::string> NearestWord(std::string_view word, std::span<const std::string> candidates);
+std::optional<std::string> NearestWord(std::string_view word,
+                                       std::span<const std::string> candidates);
 
 }  // namespace tw

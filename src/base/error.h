@@ -19,8 +19,8 @@ enum class ErrorCode {
   kUnsupported,  // understood but not possible here
 };
 
-/// Stable exit codes of the command line: 1 failed, 2 usage or config, 3 bad data, 4 external service,
-/// 130 interrupted and resumable.
+/// Stable exit codes of the command line: 1 failed, 2 usage or config, 3 bad data, 4 external
+/// service, 130 interrupted and resumable.
 int ExitCodeOf(ErrorCode code);
 
 std::string_view NameOf(ErrorCode code);

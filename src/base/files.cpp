@@ -55,9 +55,12 @@ class Descriptor {
 Result<std::string> ReadFile(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return SystemError("open", path);
+
   struct stat info {};
+
   if (::fstat(file.get(), &info) != 0) return SystemError("stat", path);
-  if (S_ISDIR(info.st_mode)) return Error{ErrorCode::kIo, fmt::format("{}: is a directory, wanted a file", path)};
+  if (S_ISDIR(info.st_mode))
+    return Error{ErrorCode::kIo, fmt::format("{}: is a directory, wanted a file", path)};
   std::string out;
   out.reserve(static_cast<std::size_t>(info.st_size) + 1);
   std::array<char, 65536> buffer{};
@@ -96,7 +99,9 @@ Result<void> WriteFileAtomically(const std::string& path, std::string_view conte
 Result<void> CreateDirectories(const std::string& path) {
   std::error_code code;
   std::filesystem::create_directories(path, code);
-  if (code) return Error{ErrorCode::kIo, fmt::format("{}: cannot create the directory: {}", path, code.message())};
+  if (code)
+    return Error{ErrorCode::kIo,
+                 fmt::format("{}: cannot create the directory: {}", path, code.message())};
   return {};
 }
 
@@ -133,9 +138,12 @@ FileLock::~FileLock() {
 Result<MappedFile> MappedFile::Open(const std::string& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return SystemError("open", path);
+
   struct stat info {};
+
   if (::fstat(file.get(), &info) != 0) return SystemError("stat", path);
-  if (!S_ISREG(info.st_mode)) return Error{ErrorCode::kIo, fmt::format("{}: no regular file", path)};
+  if (!S_ISREG(info.st_mode))
+    return Error{ErrorCode::kIo, fmt::format("{}: no regular file", path)};
   const auto size = static_cast<std::size_t>(info.st_size);
   if (size == 0) return MappedFile(nullptr, 0);
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
@@ -159,7 +167,8 @@ MappedFile::~MappedFile() {
 std::string Sha256Hex(std::string_view data) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int length = 0;
-  const int done = EVP_Digest(data.data(), data.size(), digest.data(), &length, EVP_sha256(), nullptr);
+  const int done =
+      EVP_Digest(data.data(), data.size(), digest.data(), &length, EVP_sha256(), nullptr);
   TW_CHECK(done == 1, "SHA-256 is not available in OpenSSL");
   std::string out;
   for (unsigned int i = 0; i < length; ++i) out += fmt::format("{:02x}", digest[i]);

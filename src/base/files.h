@@ -12,8 +12,8 @@ namespace tw {
 /// The whole file. Errors: kNotFound, kIo, naming the path.
 Result<std::string> ReadFile(const std::string& path);
 
-/// Writes a temporary file beside `path`, syncs it, and renames it over: readers see the old content or the new one,
-/// never half of it, and a crash leaves one of the two.
+/// Writes a temporary file beside `path`, syncs it, and renames it over: readers see the old
+/// content or the new one, never half of it, and a crash leaves one of the two.
 Result<void> WriteFileAtomically(const std::string& path, std::string_view content);
 
 /// Creates the directory and its parents. Errors: kIo naming the path.

@@ -32,7 +32,9 @@ void SetUpLog(LogLevel level) {
   Level().store(level);
 }
 
-bool LogEnabled(LogLevel level) { return level >= Level().load(std::memory_order_relaxed) && level != LogLevel::kOff; }
+bool LogEnabled(LogLevel level) {
+  return level >= Level().load(std::memory_order_relaxed) && level != LogLevel::kOff;
+}
 
 void LogLine(LogLevel level, std::string_view line) {
   if (!LogEnabled(level) || Logger() == nullptr) return;

@@ -30,8 +30,8 @@ Progress::Mode Progress::ModeFor(bool quiet) {
   return ::isatty(STDERR_FILENO) == 1 ? Mode::kTerminal : Mode::kLines;
 }
 
-Progress::Progress(const Clock& clock, Mode mode, std::string label, std::string unit, std::int64_t total,
-                   std::int64_t already_done)
+Progress::Progress(const Clock& clock, Mode mode, std::string label, std::string unit,
+                   std::int64_t total, std::int64_t already_done)
     : clock_(clock),
       mode_(mode),
       label_(std::move(label)),
@@ -47,14 +47,16 @@ std::string Progress::Line(std::int64_t done, std::string_view note) const {
   const double rate = elapsed > 0.2 ? static_cast<double>(done - first_) / elapsed : 0.0;
   std::string line = label_ + "  ";
   if (total_ > 0) {
-    line += fmt::format("{:3.0f}%  {} of {} {}", 100.0 * static_cast<double>(done) / static_cast<double>(total_),
-                        FormatCount(static_cast<double>(done)), FormatCount(static_cast<double>(total_)), unit_);
+    line += fmt::format(
+        "{:3.0f}%  {} of {} {}", 100.0 * static_cast<double>(done) / static_cast<double>(total_),
+        FormatCount(static_cast<double>(done)), FormatCount(static_cast<double>(total_)), unit_);
   } else {
     line += fmt::format("{} {}", FormatCount(static_cast<double>(done)), unit_);
   }
   if (rate > 0) {
     line += fmt::format("  {} {}/s", FormatCount(rate), unit_);
-    if (total_ > done) line += fmt::format("  {} left", FormatDuration(static_cast<double>(total_ - done) / rate));
+    if (total_ > done)
+      line += fmt::format("  {} left", FormatDuration(static_cast<double>(total_ - done) / rate));
   }
   if (!note.empty()) line += "  " + std::string(note);
   return line;
@@ -63,7 +65,8 @@ std::string Progress::Line(std::int64_t done, std::string_view note) const {
 void Progress::Update(std::int64_t done, std::string_view note) {
   done_ = done;
   if (finished_ || mode_ == Mode::kQuiet) return;
-  const std::int64_t interval = mode_ == Mode::kTerminal ? kNanosPerSecond / 10 : 10 * kNanosPerSecond;
+  const std::int64_t interval =
+      mode_ == Mode::kTerminal ? kNanosPerSecond / 10 : 10 * kNanosPerSecond;
   const std::int64_t now = clock_.MonotonicNanos();
   if (now - shown_nanos_ < interval) return;
   shown_nanos_ = now;

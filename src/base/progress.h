@@ -8,9 +8,10 @@
 
 namespace tw {
 
-/// How far a long piece of work is, for a person: on a terminal one line that is redrawn at most ten times a second,
-/// elsewhere a line at the start, every ten seconds and at the end. Rate and time left come from the work since the
-/// start of this process, so a resumed run is not flattered. Writes to standard error. One thread at a time.
+/// How far a long piece of work is, for a person: on a terminal one line that is redrawn at most
+/// ten times a second, elsewhere a line at the start, every ten seconds and at the end. Rate and
+/// time left come from the work since the start of this process, so a resumed run is not flattered.
+/// Writes to standard error. One thread at a time.
 class Progress {
  public:
   enum class Mode { kQuiet, kTerminal, kLines };
@@ -18,7 +19,8 @@ class Progress {
   /// The mode for standard error as it is now; kQuiet when `quiet`.
   static Mode ModeFor(bool quiet);
 
-  /// `unit` is what is counted ("steps", "bars", "MB"); `total` 0 when unknown; `already_done` of a resumed run.
+  /// `unit` is what is counted ("steps", "bars", "MB"); `total` 0 when unknown; `already_done` of a
+  /// resumed run.
   Progress(const Clock& clock, Mode mode, std::string label, std::string unit, std::int64_t total,
            std::int64_t already_done = 0);
 

@@ -10,15 +10,17 @@
 
 namespace tw {
 
-/// A value or an Error. Our functions do not throw: outside data and the operating system answer with a Result,
-/// our own bugs with TW_CHECK.
+/// A value or an Error. Our functions do not throw: outside data and the operating system answer
+/// with a Result, our own bugs with TW_CHECK.
 template <class T>
 class [[nodiscard]] Result {
  public:
   // Implicit on purpose: `return value;` and `return Error{...};` both read well.
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
 
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
+  Result(Error error)
+      : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
   bool ok() const { return state_.index() == 0; }
 
@@ -111,17 +113,17 @@ inline void TakeValue(Result<void>&& result) { result.value(); }
 
 /// The value of a Result expression, or return its Error from the enclosing function.
 /// `const Bar bar = TW_TRY(ParseBar(line));`
-#define TW_TRY(...)                                                 \
-  __extension__({                                                   \
-    auto tw_try_result = (__VA_ARGS__);                             \
+#define TW_TRY(...)                                                   \
+  __extension__({                                                     \
+    auto tw_try_result = (__VA_ARGS__);                               \
     if (!tw_try_result.ok()) return std::move(tw_try_result).error(); \
-    ::tw::internal::TakeValue(std::move(tw_try_result));            \
+    ::tw::internal::TakeValue(std::move(tw_try_result));              \
   })
 
 /// As TW_TRY, with a context in front of the message: `TW_TRY_CTX(Read(path), path)`.
-#define TW_TRY_CTX(expression, context)                                                \
-  __extension__({                                                                      \
-    auto tw_try_result = (expression);                                                 \
-    if (!tw_try_result.ok()) return tw_try_result.error().WithContext(context);        \
-    ::tw::internal::TakeValue(std::move(tw_try_result));                               \
+#define TW_TRY_CTX(expression, context)                                         \
+  __extension__({                                                               \
+    auto tw_try_result = (expression);                                          \
+    if (!tw_try_result.ok()) return tw_try_result.error().WithContext(context); \
+    ::tw::internal::TakeValue(std::move(tw_try_result));                        \
   })

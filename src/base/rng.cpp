@@ -24,7 +24,8 @@ std::uint64_t HashName(std::string_view name) {
 
 }  // namespace
 
-std::array<std::uint32_t, 4> Philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
+std::array<std::uint32_t, 4> Philox4x32(std::array<std::uint32_t, 4> counter,
+                                        std::array<std::uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t product0 = 0xD2511F53ULL * counter[0];
     const std::uint64_t product1 = 0xCD9E8D57ULL * counter[2];
@@ -41,7 +42,8 @@ std::array<std::uint32_t, 4> Philox4x32(std::array<std::uint32_t, 4> counter, st
 Rng::Rng(std::uint64_t seed, std::string_view purpose, std::uint64_t index)
     : key_(MixBits(seed)), stream_(MixBits(HashName(purpose) ^ MixBits(index))) {}
 
-Rng::Rng(const RngState& state) : key_(state.key), stream_(state.stream), position_(state.position) {
+Rng::Rng(const RngState& state)
+    : key_(state.key), stream_(state.stream), position_(state.position) {
   if ((position_ & 3U) != 0) Refill();
 }
 
@@ -49,9 +51,10 @@ RngState Rng::state() const { return RngState{key_, stream_, position_}; }
 
 void Rng::Refill() {
   const std::uint64_t block = position_ / 4;
-  block_ = Philox4x32({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32U),
-                       static_cast<std::uint32_t>(stream_), static_cast<std::uint32_t>(stream_ >> 32U)},
-                      {static_cast<std::uint32_t>(key_), static_cast<std::uint32_t>(key_ >> 32U)});
+  block_ =
+      Philox4x32({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32U),
+                  static_cast<std::uint32_t>(stream_), static_cast<std::uint32_t>(stream_ >> 32U)},
+                 {static_cast<std::uint32_t>(key_), static_cast<std::uint32_t>(key_ >> 32U)});
 }
 
 std::uint64_t Rng::Below(std::uint64_t n) {

@@ -8,8 +8,10 @@
 
 namespace tw {
 
-/// Philox4x32-10, counter-based (Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3").
-std::array<std::uint32_t, 4> Philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
+/// Philox4x32-10, counter-based (Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2,
+/// 3").
+std::array<std::uint32_t, 4> Philox4x32(std::array<std::uint32_t, 4> counter,
+                                        std::array<std::uint32_t, 2> key);
 
 /// Everything needed to continue a stream exactly where it stood.
 struct RngState {
@@ -20,8 +22,9 @@ struct RngState {
   bool operator==(const RngState&) const = default;
 };
 
-/// A random stream named by (seed, purpose, index). Streams of different purpose or index are independent, so that
-/// adding draws in one place never changes another. Same arguments, same numbers, on every machine.
+/// A random stream named by (seed, purpose, index). Streams of different purpose or index are
+/// independent, so that adding draws in one place never changes another. Same arguments, same
+/// numbers, on every machine.
 class Rng {
  public:
   /// `purpose` is a short constant such as "rl.action"; `index` tells environments or folds apart.

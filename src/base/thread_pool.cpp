@@ -57,7 +57,8 @@ void ThreadPool::Work(std::size_t worker) {
   }
 }
 
-void ThreadPool::RunShare(std::size_t worker, std::size_t items, const std::function<void(std::size_t)>& body) const {
+void ThreadPool::RunShare(std::size_t worker, std::size_t items,
+                          const std::function<void(std::size_t)>& body) const {
   const std::size_t shares = workers_.size() + 1;
   const std::size_t first = items * worker / shares;
   const std::size_t last = items * (worker + 1) / shares;

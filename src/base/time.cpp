@@ -19,8 +19,9 @@ int ReadDigits(std::string_view text, std::size_t pos, std::size_t digits) {
 }
 
 Error BadTime(std::string_view text) {
-  return Error{ErrorCode::kBadData,
-               fmt::format("'{}' is no time; wanted YYYY-MM-DD or YYYY-MM-DDTHH:MM[:SS][Z|+HH:MM]", text)};
+  return Error{
+      ErrorCode::kBadData,
+      fmt::format("'{}' is no time; wanted YYYY-MM-DD or YYYY-MM-DDTHH:MM[:SS][Z|+HH:MM]", text)};
 }
 
 }  // namespace
@@ -32,7 +33,8 @@ std::int64_t DaysFromCivil(CivilDate date) {
   const std::int64_t year_of_era = y - era * 400;
   const std::int64_t month_index = date.month > 2 ? date.month - 3 : date.month + 9;
   const std::int64_t day_of_year = (153 * month_index + 2) / 5 + date.day - 1;
-  const std::int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+  const std::int64_t day_of_era =
+      year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
   return era * 146097 + day_of_era - 719468;
 }
 
@@ -42,7 +44,8 @@ CivilDate CivilFromDays(std::int64_t days) {
   const std::int64_t day_of_era = days - era * 146097;
   const std::int64_t year_of_era =
       (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-  const std::int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const std::int64_t day_of_year =
+      day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
   const std::int64_t month_index = (5 * day_of_year + 2) / 153;
   const int month = static_cast<int>(month_index < 10 ? month_index + 3 : month_index - 9);
   const int day = static_cast<int>(day_of_year - (153 * month_index + 2) / 5 + 1);
@@ -73,8 +76,9 @@ std::string FormatIso(UnixNanos time) {
     --days;
   }
   const CivilDate date = CivilFromDays(days);
-  std::string out = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", date.year, date.month, date.day,
-                                second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
+  std::string out =
+      fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", date.year, date.month, date.day,
+                  second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
   if (fraction != 0) {
     std::string digits = fmt::format("{:09}", fraction);
     while (digits.back() == '0') digits.pop_back();
@@ -105,8 +109,8 @@ Result<UnixNanos> ParseIso(std::string_view text) {
   if (pos < text.size()) {
     const int hour = ReadDigits(text, pos + 1, 2);
     const int minute = ReadDigits(text, pos + 4, 2);
-    if ((text[pos] != 'T' && text[pos] != ' ') || hour < 0 || hour > 23 || minute < 0 || minute > 59 ||
-        text[pos + 3] != ':') {
+    if ((text[pos] != 'T' && text[pos] != ' ') || hour < 0 || hour > 23 || minute < 0 ||
+        minute > 59 || text[pos + 3] != ':') {
       return BadTime(text);
     }
     pos += 6;
@@ -133,7 +137,8 @@ Result<UnixNanos> ParseIso(std::string_view text) {
     } else if (pos < text.size() && (text[pos] == '+' || text[pos] == '-')) {
       const int offset_hour = ReadDigits(text, pos + 1, 2);
       const int offset_minute = ReadDigits(text, pos + 4, 2);
-      if (offset_hour < 0 || offset_hour > 18 || offset_minute < 0 || offset_minute > 59 || text[pos + 3] != ':') {
+      if (offset_hour < 0 || offset_hour > 18 || offset_minute < 0 || offset_minute > 59 ||
+          text[pos + 3] != ':') {
         return BadTime(text);
       }
       const std::int64_t offset = offset_hour * 3600 + offset_minute * 60;

@@ -13,16 +13,21 @@ inline constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 inline constexpr std::int64_t kNanosPerMinute = 60 * kNanosPerSecond;
 inline constexpr std::int64_t kNanosPerHour = 60 * kNanosPerMinute;
 
-/// An instant: nanoseconds since 1970-01-01T00:00:00Z, without leap seconds. Range: years 1678 to 2262.
+/// An instant: nanoseconds since 1970-01-01T00:00:00Z, without leap seconds. Range: years 1678 to
+/// 2262.
 class UnixNanos {
  public:
   constexpr UnixNanos() = default;
 
   constexpr explicit UnixNanos(std::int64_t nanos) : nanos_(nanos) {}
 
-  static constexpr UnixNanos FromSeconds(std::int64_t seconds) { return UnixNanos(seconds * kNanosPerSecond); }
+  static constexpr UnixNanos FromSeconds(std::int64_t seconds) {
+    return UnixNanos(seconds * kNanosPerSecond);
+  }
 
-  static constexpr UnixNanos FromMillis(std::int64_t millis) { return UnixNanos(millis * 1'000'000); }
+  static constexpr UnixNanos FromMillis(std::int64_t millis) {
+    return UnixNanos(millis * 1'000'000);
+  }
 
   constexpr std::int64_t nanos() const { return nanos_; }
 
@@ -35,13 +40,17 @@ class UnixNanos {
 
   constexpr UnixNanos PlusNanos(std::int64_t nanos) const { return UnixNanos(nanos_ + nanos); }
 
-  constexpr UnixNanos PlusSeconds(std::int64_t seconds) const { return UnixNanos(nanos_ + seconds * kNanosPerSecond); }
+  constexpr UnixNanos PlusSeconds(std::int64_t seconds) const {
+    return UnixNanos(nanos_ + seconds * kNanosPerSecond);
+  }
 
  private:
   std::int64_t nanos_ = 0;
 };
 
-constexpr std::int64_t NanosBetween(UnixNanos from, UnixNanos to) { return to.nanos() - from.nanos(); }
+constexpr std::int64_t NanosBetween(UnixNanos from, UnixNanos to) {
+  return to.nanos() - from.nanos();
+}
 
 /// A day of the Gregorian calendar, without a zone.
 struct CivilDate {
@@ -63,8 +72,8 @@ bool IsValid(CivilDate date);
 std::string FormatIso(UnixNanos time);
 /// "2006-01-01".
 std::string FormatDate(CivilDate date);
-/// Accepts "YYYY-MM-DD", "YYYY-MM-DDTHH:MM[:SS[.f]]" (or a blank for the T), with "Z", "+HH:MM" or nothing (UTC).
-/// Errors: kBadData naming the text.
+/// Accepts "YYYY-MM-DD", "YYYY-MM-DDTHH:MM[:SS[.f]]" (or a blank for the T), with "Z", "+HH:MM" or
+/// nothing (UTC). Errors: kBadData naming the text.
 Result<UnixNanos> ParseIso(std::string_view text);
 /// "YYYY-MM-DD" only. Errors: kBadData naming the text.
 Result<CivilDate> ParseDate(std::string_view text);
