@@ -1,0 +1,255 @@
+#include "features/feature_set.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "features/test_series.h"
+#include "market/fx_calendar.h"
+
+namespace tw::features {
+namespace {
+
+using testing::HasSubstr;
+
+FeatureSet Compile(const FeatureConfig& config, Timeframe timeframe = Timeframe::Minutes(60)) {
+  auto set = FeatureSet::Compile(config, timeframe);
+  EXPECT_TRUE(set.ok()) << set.error().message;
+  return std::move(set).value();
+}
+
+FeatureConfig One(std::string formula) { return {.formulas = {{"f", std::move(formula), ""}}}; }
+
+/// NaNs are equal whatever their payload; everything else by its bits.
+bool SameBits(std::span<const float> a, std::span<const float> b) {
+  return std::ranges::equal(a, b, [](float x, float y) {
+    return (std::isnan(x) && std::isnan(y)) ||
+           std::bit_cast<std::uint32_t>(x) == std::bit_cast<std::uint32_t>(y);
+  });
+}
+
+TEST(FeatureSetTest, TheShippedSetCompilesAndSharesCommonParts) {
+  const FeatureSet set = Compile(DefaultFeatureConfig().value());
+  EXPECT_EQ(set.cols(), 18);
+  EXPECT_LT(set.lookback(), 1000);
+  EXPECT_EQ(set.warmup(), 120);
+  const FeatureSet twice = Compile({.formulas = {{"a", "Std($close,5)/Mean($close,5)", ""},
+                                                 {"b", "Mean($close,5)-Std($close,5)", ""}}});
+  EXPECT_EQ(twice.operations(), 4);
+}
+
+RC_GTEST_PROP(FeatureSetProperty, BatchFromAnyStartGivesTheSameBits, ()) {
+  static const FeatureSet set = Compile(EveryFunction());
+  const auto seed = *rc::gen::arbitrary<std::uint32_t>();
+  const auto first_row = *rc::gen::inRange<std::int64_t>(-3000, 3'000'000);
+  const TestSeries series = RandomSeries(seed, first_row, 2600);
+  const auto start =
+      static_cast<std::size_t>(*rc::gen::inRange<std::size_t>(1, series.rows.size() - 1));
+  const FeatureMatrix whole = set.BatchRows(series.rows, series.bars);
+  const TestSeries tail = series.From(start);
+  const FeatureMatrix part = set.BatchRows(tail.rows, tail.bars);
+  std::int64_t compared = 0;
+  for (std::int64_t bar = 0; bar < part.rows; ++bar) {
+    if (tail.rows[static_cast<std::size_t>(bar)] < tail.rows[0] + set.lookback()) continue;
+    RC_ASSERT(SameBits(part.row(bar), whole.row(bar + static_cast<std::int64_t>(start))));
+    ++compared;
+  }
+  RC_CLASSIFY(compared > 0);
+}
+
+RC_GTEST_PROP(FeatureSetProperty, OneBarAtATimeGivesTheSameBits, ()) {
+  static const FeatureSet set = Compile(EveryFunction());
+  const auto seed = *rc::gen::arbitrary<std::uint32_t>();
+  const TestSeries series =
+      RandomSeries(seed, *rc::gen::inRange<std::int64_t>(-3000, 3'000'000), 1200);
+  const FeatureMatrix whole = set.BatchRows(series.rows, series.bars);
+  FeatureStream stream = set.NewStream();
+  std::vector<float> row(static_cast<std::size_t>(set.cols()));
+  for (std::size_t bar = 0; bar < series.rows.size(); ++bar) {
+    RC_ASSERT(stream.Push(series.rows[bar], series.bars[bar], row).ok());
+    RC_ASSERT(SameBits(row, whole.row(static_cast<std::int64_t>(bar))));
+  }
+  RC_ASSERT(!stream.Push(series.rows.back(), series.bars.back(), row).ok());
+}
+
+RC_GTEST_PROP(FeatureSetProperty, FutureBarsNeverChangeThePast, ()) {
+  static const FeatureSet set = Compile(EveryFunction());
+  const auto seed = *rc::gen::arbitrary<std::uint32_t>();
+  const TestSeries series = RandomSeries(seed, *rc::gen::inRange<std::int64_t>(0, 3'000'000), 1500);
+  const auto cut = *rc::gen::inRange<std::size_t>(1, series.rows.size());
+  const FeatureMatrix whole = set.BatchRows(series.rows, series.bars);
+  const auto past = static_cast<std::ptrdiff_t>(cut);
+  // Without the future at all.
+  const FeatureMatrix before = set.BatchRows({series.rows.data(), cut}, {series.bars.data(), cut});
+  // With a wild one.
+  TestSeries other = series;
+  for (auto bar = other.bars.begin() + past; bar != other.bars.end(); ++bar) {
+    *bar = {.open = 9e9, .high = 1e300, .low = -3, .close = 0, .volume = 1e308};
+  }
+  const FeatureMatrix perturbed = set.BatchRows(other.rows, other.bars);
+  for (std::int64_t bar = 0; bar < static_cast<std::int64_t>(cut); ++bar) {
+    RC_ASSERT(SameBits(whole.row(bar), before.row(bar)));
+    RC_ASSERT(SameBits(whole.row(bar), perturbed.row(bar)));
+  }
+}
+
+/// The window statistics once more, straight from their definitions and in long double.
+double Reference(const std::string& name, const std::vector<double>& window) {
+  std::vector<long double> known;
+  for (const double v : window) {
+    if (!std::isnan(v)) known.push_back(v);
+  }
+  const auto n = static_cast<long double>(known.size());
+  if (known.empty()) return std::nan("");
+  long double mean = 0;
+  for (const long double v : known) mean += v / n;
+  long double spread = 0;
+  for (const long double v : known) spread += (v - mean) * (v - mean);
+  if (name == "Mean") return static_cast<double>(mean);
+  if (name == "Sum") return static_cast<double>(mean * n);
+  if (name == "Max") return static_cast<double>(*std::ranges::max_element(known));
+  if (name == "Min") return static_cast<double>(*std::ranges::min_element(known));
+  if (known.size() < 2) return std::nan("");
+  return static_cast<double>(std::sqrt(spread / (n - 1)));
+}
+
+RC_GTEST_PROP(FeatureSetProperty, WindowsEqualTheirDefinitionsEvenAfterWildValues, ()) {
+  const auto seed = *rc::gen::arbitrary<std::uint32_t>();
+  const auto n = *rc::gen::inRange<int>(1, 40);
+  const std::string name = *rc::gen::element<std::string>("Mean", "Sum", "Std", "Max", "Min");
+  const FeatureSet set = Compile(One(name + "($volume," + std::to_string(n) + ")"));
+  const TestSeries series = RandomSeries(seed, 77, 700);
+  const FeatureMatrix result = set.BatchRows(series.rows, series.bars);
+  std::vector<double> dense(static_cast<std::size_t>(series.rows.back() - series.rows.front() + 1),
+                            std::nan(""));
+  for (std::size_t i = 0; i < series.rows.size(); ++i) {
+    dense[static_cast<std::size_t>(series.rows[i] - series.rows[0])] = series.bars[i].volume;
+  }
+  for (std::size_t i = 0; i < series.rows.size(); ++i) {
+    const std::int64_t row = series.rows[i] - series.rows[0];
+    const auto end = dense.begin() + row + 1;
+    const double expected = Reference(name, {end - std::min<std::int64_t>(n, row + 1), end});
+    const auto actual = static_cast<double>(result.values[i]);
+    if (std::isnan(expected)) {
+      RC_ASSERT(std::isnan(actual));
+    } else {
+      // One float32 rounding: half of 2^-23 relative, doubled for the reference's own.
+      RC_ASSERT(std::abs(actual - expected) <= 1.2e-7 * std::abs(expected));
+    }
+  }
+}
+
+TEST(FeatureSetTest, AWindowOfEqualPricesHasExactlyNoSpread) {
+  const FeatureSet set = Compile({.formulas = {{"std", "Std($close,5)", ""},
+                                               {"slope", "Slope($close,5)", ""},
+                                               {"off", "Mean($close,5)-$close", ""},
+                                               {"corr", "Corr($close,$open,5)", ""}}});
+  std::vector<std::int64_t> rows;
+  std::vector<BarValues> bars;
+  for (int i = 0; i < 600; ++i) {
+    rows.push_back(i);
+    bars.push_back({.open = i * 0.1, .close = i < 100 ? 1.0 + 0.01 * i : 1.23456});
+  }
+  const FeatureMatrix result = set.BatchRows(rows, bars);
+  for (std::int64_t bar = 104; bar < 600; ++bar) {
+    EXPECT_EQ(result.row(bar)[0], 0.0F);
+    EXPECT_EQ(result.row(bar)[1], 0.0F);
+    EXPECT_EQ(result.row(bar)[2], 0.0F);
+    EXPECT_TRUE(std::isnan(result.row(bar)[3]));
+  }
+}
+
+TEST(FeatureSetTest, TheHourIsThatOfTheBarsCloseInEverySeason) {
+  for (const Timeframe timeframe :
+       {Timeframe::Minutes(60), Timeframe::Minutes(240), Timeframe::Day(), Timeframe::Week()}) {
+    const FeatureSet set = Compile(
+        {.formulas = {{"week", "WeekHour()", ""}, {"day", "TradingHour()", ""}}}, timeframe);
+    // Both changes of the clock of 2021 lie inside.
+    const GridCalendar calendar(timeframe, ParseIso("2021-03-01").value(),
+                                ParseIso("2021-11-20").value());
+    FeatureStream stream = set.NewStream();
+    std::vector<float> row(2);
+    for (std::int64_t r = 0; r < calendar.rows(); ++r) {
+      ASSERT_TRUE(stream.Push(calendar.AbsoluteRow(r), {}, row).ok());
+      const UnixNanos open = calendar.OpenTime(r);
+      const UnixNanos close = calendar.CloseTime(r);
+      const auto hours = [&](UnixNanos from) {
+        return static_cast<double>(NanosBetween(from, close)) / 3.6e12;
+      };
+      ASSERT_EQ(static_cast<double>(row[0]), hours(FxCalendar::WeekOpen(open))) << FormatIso(open);
+      if (timeframe == Timeframe::Week()) continue;
+      ASSERT_EQ(static_cast<double>(row[1]),
+                hours(FxCalendar::DayOpen(FxCalendar::TradingDate(open))))
+          << FormatIso(open);
+    }
+  }
+}
+
+store::BarTable Table(const GridCalendar& calendar, const std::vector<std::int64_t>& rows) {
+  store::BarTable table;
+  table.timeframe = calendar.timeframe();
+  table.instrument.symbol = "EURUSD";
+  for (const std::int64_t row : rows) {
+    table.open_time.push_back(calendar.OpenTime(row));
+    const std::int64_t price = 1'100'000 + 10 * row;
+    table.price.open.push_back(price);
+    table.price.high.push_back(price + 20);
+    table.price.low.push_back(price - 20);
+    table.price.close.push_back(price + 5);
+    table.volume.push_back(0);
+  }
+  return table;
+}
+
+TEST(FeatureSetTest, ABarTableIsLaidOnTheCalendar) {
+  const GridCalendar calendar(Timeframe::Minutes(60), ParseIso("2021-03-10").value(),
+                              ParseIso("2021-03-20").value());
+  const store::BarTable table = Table(calendar, {3, 4, 5, 8, 9, 130, 131});
+  const FeatureSet set =
+      Compile({.formulas = {{"change", "Delta($close,1)", ""}, {"count", "Count($close,4)", ""}}});
+  const FeatureMatrix result = set.Batch(table).value();
+  ASSERT_EQ(result.rows, 7);
+  const std::vector<float> counts = {1, 2, 3, 2, 2, 1, 2};
+  for (std::int64_t bar = 0; bar < 7; ++bar)
+    EXPECT_EQ(result.row(bar)[1], counts[static_cast<std::size_t>(bar)]);
+  for (const std::int64_t bar : {0, 3, 5}) EXPECT_TRUE(std::isnan(result.row(bar)[0])) << bar;
+  for (const std::int64_t bar : {1, 2, 4, 6}) EXPECT_FLOAT_EQ(result.row(bar)[0], 1e-5F) << bar;
+  // Rows 3 to 5 fill the window of 4; bar 3 has no bar before it, so bar 4 is the first with
+  // everything.
+  EXPECT_EQ(result.first_valid_bar, 4);
+  EXPECT_EQ(result.non_finite, (std::vector<std::int64_t>{1, 0}));
+  const FeatureMatrix part = set.Batch(table, 4, 7).value();
+  for (std::int64_t bar = 0; bar < 3; ++bar)
+    EXPECT_TRUE(SameBits(part.row(bar), result.row(bar + 4)));
+  EXPECT_EQ(part.first_valid_bar, 0);
+}
+
+TEST(FeatureSetTest, MissingColumnsAndForeignBarsAreErrors) {
+  const GridCalendar calendar(Timeframe::Minutes(60), ParseIso("2021-03-10").value(),
+                              ParseIso("2021-03-20").value());
+  store::BarTable table = Table(calendar, {3, 4, 5});
+  EXPECT_THAT(Compile(One("Mean($volume,5)")).Batch(table).error().message,
+              HasSubstr("feature 'f' uses $volume, which the 60min bars of EURUSD do not have"));
+  EXPECT_THAT(Compile(One("$spread")).Batch(table).error().message, HasSubstr("uses $spread"));
+  EXPECT_THAT(Compile(One("$close"), Timeframe::Minutes(5)).Batch(table).error().message,
+              HasSubstr("features for 5min bars given 60min bars"));
+  table.open_time[1] = table.open_time[1].PlusSeconds(60);
+  EXPECT_THAT(Compile(One("$close")).Batch(table).error().message,
+              HasSubstr("off the calendar's grid"));
+  EXPECT_EQ(Compile(One("$close")).Batch(Table(calendar, {})).value().rows, 0);
+}
+
+TEST(FeatureSetTest, TheFingerprintTellsSetsApartButNotSpellings) {
+  const std::string a = Compile(One("$close / Ref($close, 1) - 1")).fingerprint();
+  EXPECT_EQ(a, Compile(One("($close/Ref($Close,1))-1.0")).fingerprint());
+  EXPECT_NE(a, Compile(One("$close/Ref($close,2)-1")).fingerprint());
+  EXPECT_NE(a, Compile(One("$close/Ref($close,1)-1"), Timeframe::Day()).fingerprint());
+}
+
+}  // namespace
+}  // namespace tw::features
