@@ -1,0 +1,137 @@
+#include "eval/metric.h"
+
+#include <fmt/core.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/time.h"
+
+namespace tw::eval {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string_view KeyOf(std::string_view id) {
+  const std::size_t dot = id.rfind(".v");
+  return dot == std::string_view::npos ? id : id.substr(0, dot);
+}
+
+Json JsonOf(const Metric& metric) {
+  Json json;
+  json["id"] = metric.id;
+  json["value"] = nullptr;
+  if (metric.value) json["value"] = *metric.value;
+  json["n"] = metric.n;
+  if (metric.annualization) json["annualization"] = *metric.annualization;
+  if (metric.ci95) json["ci95"] = *metric.ci95;
+  json["warn"] = metric.warn;
+  json["reason"] = nullptr;
+  if (!metric.reason.empty()) json["reason"] = metric.reason;
+  return json;
+}
+
+std::string Dump(const Json& json) {
+  // Replace rather than throw: a label with broken UTF-8 must not end the program.
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string Grouped(double value) {
+  std::string text = fmt::format("{:.2f}", value);
+  const std::size_t first = text.front() == '-' ? 1 : 0;
+  for (std::size_t at = text.size() - 3; at > first + 3;) {
+    at -= 3;
+    text.insert(at, ",");
+  }
+  return text;
+}
+
+std::string Duration(double seconds) {
+  if (std::abs(seconds) < 3600) return fmt::format("{:.0f} min", seconds / 60);
+  if (std::abs(seconds) < 172800) return fmt::format("{:.1f} h", seconds / 3600);
+  return fmt::format("{:.1f} d", seconds / 86400);
+}
+
+}  // namespace
+
+const Metric* Find(std::span<const Metric> metrics, std::string_view id) {
+  for (const Metric& metric : metrics) {
+    if (metric.id == id || KeyOf(metric.id) == id) return &metric;
+  }
+  return nullptr;
+}
+
+const MetricDefinition* DefinitionOf(std::string_view id) {
+  const std::string_view key = KeyOf(id);
+  for (const MetricDefinition& definition : AllDefinitions()) {
+    if (definition.key == key) return &definition;
+  }
+  return nullptr;
+}
+
+std::string ToJson(const Metric& metric) { return Dump(JsonOf(metric)); }
+
+std::string ToJson(std::span<const Metric> metrics) {
+  Json json = Json::array();
+  for (const Metric& metric : metrics) json.push_back(JsonOf(metric));
+  return Dump(json);
+}
+
+std::string Display(const Metric& metric) {
+  if (!metric.value) return "-";
+  const double value = *metric.value;
+  const MetricDefinition* definition = DefinitionOf(metric.id);
+  const std::string_view unit = definition == nullptr ? "ratio" : definition->unit;
+  if (unit.starts_with("fraction")) return fmt::format("{:.2f} %", value * 100);
+  if (unit == "money") return Grouped(value);
+  if (unit == "seconds") return Duration(value);
+  if (unit == "time") return FormatIso(UnixNanos(std::llround(value) * kNanosPerSecond));
+  if (unit == "number3") return fmt::format("{:.3f}", value);
+  if (unit == "number5") return fmt::format("{:.5f}", value);
+  if (unit == "basis points") return fmt::format("{:.2f} bp", value);
+  if (unit == "count") return fmt::format("{:.0f}", value);
+  if (unit == "number") return fmt::format("{:.1f}", value);
+  if (unit == "pips") return fmt::format("{:.1f}", value);
+  if (unit == "probability") return fmt::format("{:.3f}", value);
+  if (unit == "variance") return fmt::format("{:.3g}", value);
+  return fmt::format("{:.2f}", value);
+}
+
+std::string_view ReasonText(std::string_view code) {
+  if (code == reason::kTooFew) return "fewer observations, or a shorter span, than this needs";
+  if (code == reason::kZeroVol)
+    return "the values do not vary, so a ratio to their deviation means nothing";
+  if (code == reason::kNoLosses) return "there was no loss to divide by";
+  if (code == reason::kNoWins) return "there was no win";
+  if (code == reason::kNoTrades) return "there was no closed trade";
+  if (code == reason::kNoDrawdown) return "equity never fell below an earlier peak";
+  if (code == reason::kRuined) return "the account was ruined";
+  if (code == reason::kNotConverged)
+    return "the approximation behind this does not hold for these data";
+  return code;
+}
+
+Metric& MetricList::Add(std::string_view key, double value, std::int64_t n) {
+  if (!std::isfinite(value)) return AddNull(key, reason::kNotConverged, n);
+  Metric metric;
+  metric.id = fmt::format("{}.v1", key);
+  metric.value = value;
+  metric.n = n;
+  return metrics_.emplace_back(std::move(metric));
+}
+
+Metric& MetricList::AddNull(std::string_view key, std::string_view why, std::int64_t n) {
+  Metric metric;
+  metric.id = fmt::format("{}.v1", key);
+  metric.n = n;
+  metric.reason = why;
+  return metrics_.emplace_back(std::move(metric));
+}
+
+Metric& MetricList::AddOr(std::string_view key, const std::optional<double>& value,
+                          std::string_view why, std::int64_t n) {
+  return value ? Add(key, *value, n) : AddNull(key, why, n);
+}
+
+}  // namespace tw::eval
