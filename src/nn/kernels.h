@@ -75,8 +75,9 @@ void AddInPlace(float* sum, const float* other, std::size_t n);
 /// decay.
 struct AdamStep {
   float gradient_scale = 1;  // the factor of global-norm clipping
-  float beta1 = 0.9F;
+  float keep1 = 0.1F;        // 1 - beta1, rounded once
   float beta2 = 0.999F;
+  float keep2 = 0.001F;          // 1 - beta2, rounded once
   float step_size = 0;           // lr / (1 - beta1^t)
   float inverse_sqrt_bias2 = 1;  // 1 / sqrt(1 - beta2^t)
   float epsilon = 1e-8F;

@@ -86,7 +86,6 @@ class MlpPolicy final : public Policy {
   nn::MlpWorkspace actor_workspace_;
   nn::MlpWorkspace critic_workspace_;
   nn::FloatVector input_;
-  std::vector<double> scratch_;
 };
 
 }  // namespace tw::rl
