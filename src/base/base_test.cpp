@@ -68,5 +68,29 @@ TEST(ConfigTest, TheEffectiveConfigIsYamlThatReadsBackTheSame) {
   bind(Config::Parse(config.EffectiveYaml(), "again").value());
 }
 
+TEST(ConfigTest, TheEffectiveConfigKeepsListsAndReopenedSections) {
+  const Config config =
+      Config::Parse("a: {b: 1, c: 2}\nlist: [{x: 1, y: p}, {x: 2, y: q}]\n", "x.yaml").value();
+  const auto bind = [](const Config& c) {
+    int b = 0;
+    int other = 0;
+    c.root().Section("a").Integer("b", b);
+    std::string y;
+    int x = 0;
+    for (const ConfigSection& item : c.root().List("list")) {
+      item.Integer("x", x);
+      item.Text("y", y);
+    }
+    c.root().Section("a").Integer("c", other);
+    EXPECT_TRUE(c.Finish().ok()) << c.Finish().error().message;
+    EXPECT_EQ(b, 1);
+    EXPECT_EQ(other, 2);
+    EXPECT_EQ(x, 2);
+    EXPECT_EQ(y, "q");
+  };
+  bind(config);
+  bind(Config::Parse(config.EffectiveYaml(), "again").value());
+}
+
 }  // namespace
 }  // namespace tw

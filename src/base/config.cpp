@@ -195,6 +195,35 @@ void MergeNode(YAML::Node base, const YAML::Node& top) {
   }
 }
 
+// The effective config while it is written: keys in binding order, however often a section was
+// opened. Items of lists have keys "[0]", "[1]", ...
+struct EffectiveNode {
+  std::string value;
+  std::vector<std::pair<std::string, std::unique_ptr<EffectiveNode>>> children;
+
+  EffectiveNode* Child(const std::string& key) {
+    for (const auto& [name, child] : children) {
+      if (name == key) return child.get();
+    }
+    return children.emplace_back(key, std::make_unique<EffectiveNode>()).second.get();
+  }
+
+  void Emit(std::string& out, std::size_t indent) const {
+    for (const auto& [name, child] : children) {
+      if (name.starts_with('[')) {
+        std::string item;
+        child->Emit(item, indent + 2);
+        if (item.size() > indent) item[indent] = '-';
+        out += item;
+        continue;
+      }
+      out += std::string(indent, ' ') + name + ":" +
+             (child->children.empty() ? " " + child->value : "") + "\n";
+      child->Emit(out, indent + 2);
+    }
+  }
+};
+
 std::size_t EditDistance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
@@ -444,20 +473,18 @@ Result<void> Config::Finish() const {
 }
 
 std::string Config::EffectiveYaml() const {
-  // Binding order groups keys by section already; nested mappings are opened as the path changes.
-  std::string out;
-  std::vector<std::string> open;
+  EffectiveNode root;
   for (const std::string& path : tree_->bound) {
-    std::vector<std::string> parts = Split(path);
-    const std::string key = parts.back();
-    parts.pop_back();
-    std::size_t common = 0;
-    while (common < parts.size() && common < open.size() && parts[common] == open[common]) ++common;
-    for (std::size_t i = common; i < parts.size(); ++i)
-      out += std::string(2 * i, ' ') + parts[i] + ":\n";
-    open = parts;
-    out += std::string(2 * parts.size(), ' ') + key + ": " + tree_->effective.at(path) + "\n";
+    EffectiveNode* node = &root;
+    for (const std::string& part : Split(path)) {
+      const std::size_t bracket = part.find('[');
+      node = node->Child(part.substr(0, bracket));
+      if (bracket != std::string::npos) node = node->Child(part.substr(bracket));
+    }
+    node->value = tree_->effective.at(path);
   }
+  std::string out;
+  root.Emit(out, 0);
   return out;
 }
 
