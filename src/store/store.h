@@ -155,7 +155,11 @@ class Store {
   void SetFileHook(FileHook hook) { hook_ = std::move(hook); }
 
  private:
+  struct WriteRequest;
+
   explicit Store(std::string dir) : dir_(std::move(dir)) {}
+
+  Result<MergeReport> Apply(const WriteRequest& request);
 
   std::string dir_;
   FileHook hook_;
