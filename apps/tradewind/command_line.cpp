@@ -109,8 +109,8 @@ std::string UsageMessage(const CLI::App& root, const CLI::ParseError& error,
   const std::string name = FullName(at);
   const std::vector<std::string> verbs = WordsOf(at, false);
   std::vector<std::string> extras = root.remaining(true);
-  std::ranges::stable_partition(extras,
-                                [](const std::string& word) { return word.starts_with("--"); });
+  std::stable_partition(extras.begin(), extras.end(),
+                        [](const std::string& word) { return word.starts_with("--"); });
   const auto known = [&args](const std::string& word) {
     return std::ranges::find(args, word) != args.end();
   };

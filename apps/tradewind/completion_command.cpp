@@ -92,7 +92,9 @@ complete -o default -F _tradewind tradewind
 std::string ZshScript(const std::vector<Node>& nodes) {
   const auto described = [](const std::vector<std::pair<std::string, std::string>>& pairs) {
     std::string text;
-    for (const auto& [name, description] : pairs) text += " " + Quoted(name + ":" + description);
+    for (const auto& [name, description] : pairs) {
+      text.append(" ").append(Quoted(fmt::format("{}:{}", name, description)));
+    }
     return text;
   };
   std::string cases;

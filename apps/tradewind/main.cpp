@@ -36,7 +36,7 @@ class SignalWatcher {
 
   ~SignalWatcher() {
     closing_ = true;
-    pthread_kill(thread_.native_handle(), SIGTERM);
+    pthread_kill(thread_.native_handle(), SIGINT);
     thread_.join();
   }
 
@@ -62,8 +62,7 @@ class SignalWatcher {
 };
 
 std::optional<std::string> Environment(const std::string& name) {
-  const char* value =
-      std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): nobody sets variables
+  const char* value = std::getenv(name.c_str());  // nobody sets variables
   if (value == nullptr || *value == '\0') return std::nullopt;
   return value;
 }

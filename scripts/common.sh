@@ -1,0 +1,83 @@
+# Shared by the scripts beside it; sourced, not run. Expects the checkout as working directory.
+
+say() { printf '== %s\n' "$*"; }
+
+die() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+# What ships is built for x86-64-v3: say so before anything dies of an illegal instruction.
+check_processor() {
+  local flags need
+  flags=" $(grep -m1 '^flags' /proc/cpuinfo 2>/dev/null) "
+  for need in avx2 fma bmi2; do
+    [[ $flags == *" $need "* ]] ||
+      die "this processor lacks $need; Tradewind needs x86-64-v3 (AVX2, FMA, BMI2: 2013 and later)"
+  done
+}
+
+# packages_for TAG...: the packages of scripts/packages.txt without a tag, and those with one of the tags.
+packages_for() {
+  awk -v tags=" $* " '!/^#/ && NF { if (NF == 1 || index(tags, " " $2 " ")) print $1 }' scripts/packages.txt | sort -u
+}
+
+# install_packages TAG...: installs what is missing and says what. Needs no root when nothing is missing.
+install_packages() {
+  if ! command -v dpkg-query >/dev/null; then
+    say "no dpkg here: taking for granted that what scripts/packages.txt lists is installed"
+    return
+  fi
+  local missing=() name
+  for name in $(packages_for "$@"); do
+    [[ $(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null) == installed ]] || missing+=("$name")
+  done
+  ((${#missing[@]})) || return 0
+  local as_root=()
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null ||
+      die "missing packages and no root: run as root  apt-get install --no-install-recommends ${missing[*]}"
+    as_root=(sudo)
+  fi
+  say "installing ${#missing[@]} packages: ${missing[*]}"
+  local log begin=$SECONDS
+  log=$(mktemp)
+  if ! { "${as_root[@]}" apt-get update -qq &&
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } \
+    >"$log" 2>&1 </dev/null; then
+    tail -n 20 "$log" >&2
+    rm -f "$log"
+    die "apt-get failed (its last lines are above)"
+  fi
+  rm -f "$log"
+  say "installed in $((SECONDS - begin)) s"
+}
+
+# One compiler a core, but no more than memory allows: the largest sources take 1.5 GB.
+jobs_for_build() {
+  local cores memory_jobs
+  cores=$(nproc)
+  memory_jobs=$(awk '/^MemAvailable/ {print int($2 / 1500000)}' /proc/meminfo 2>/dev/null || true)
+  [[ -n $memory_jobs ]] || memory_jobs=$cores
+  ((memory_jobs < 1)) && memory_jobs=1
+  ((memory_jobs < cores)) && cores=$memory_jobs
+  echo "$cores"
+}
+
+# build_preset PRESET [TARGET...]: configures and builds; the compiler's words go to a log that is shown on failure.
+build_preset() {
+  local preset=$1 begin=$SECONDS log target=()
+  shift
+  (($#)) && target=(--target "$@")
+  log=build/$preset/build.log
+  mkdir -p "build/$preset"
+  if ! { cmake --preset "$preset" && cmake --build "build/$preset" --parallel "$(jobs_for_build)" "${target[@]}"; } \
+    >"$log" 2>&1 </dev/null; then
+    grep -nE 'error|FAILED|CMake Error' "$log" | head -n 20 >&2 || true
+    tail -n 40 "$log" >&2
+    die "the $preset build failed; everything it said is in $log"
+  fi
+  say "built the $preset preset in $((SECONDS - begin)) s"
+}
+
+cache_dir() { echo "${TW_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tradewind}"; }
