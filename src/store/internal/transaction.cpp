@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <set>
 
+#include "base/log.h"
+
 namespace tw::store {
 namespace {
 
@@ -73,7 +75,8 @@ Result<std::int64_t> Transaction::Commit() {
     return done.error();
   }
   TW_TRY(disk_.Sync(dir_));
-  TW_TRY(Prune(number));
+  // The write stands; what could not be removed is tried again by the next one.
+  if (const auto pruned = Prune(number); !pruned.ok()) LogWarn("store.prune", "error={}", pruned.error().message);
   return number;
 }
 
