@@ -18,6 +18,8 @@ static_assert(std::endian::native == std::endian::little,
 constexpr std::uint64_t kHeaderBytesMax = 16U << 20U;
 constexpr std::size_t kTensorsMax = 4096;
 constexpr std::size_t kDimensionsMax = 8;
+constexpr std::uint64_t kFloatsMax = std::uint64_t{1}
+                                     << 40U;  // so that byte counts cannot overflow
 
 Error Bad(std::string message) {
   return Error{ErrorCode::kBadData, "safetensors: " + std::move(message)};
@@ -51,9 +53,9 @@ Result<Extent> ReadTensor(const std::string& name, const nlohmann::json& entry,
   std::uint64_t count = 1;
   for (const nlohmann::json& item : shape) {
     std::uint64_t size = 0;
-    if (!ReadCount(item, size) || size > data.size() || (size != 0 && count > data.size() / size)) {
-      return Bad(fmt::format("tensor '{}': the shape needs more than the {} bytes of data", name,
-                             data.size()));
+    if (!ReadCount(item, size) || size > kFloatsMax || (size != 0 && count > kFloatsMax / size)) {
+      return Bad(
+          fmt::format("tensor '{}': the shape is not one of at most {} floats", name, kFloatsMax));
     }
     count *= size;
     tensor.shape.push_back(static_cast<std::int64_t>(size));

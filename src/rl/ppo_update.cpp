@@ -281,13 +281,20 @@ MinibatchStats PpoUpdater::Step(const RolloutBuffer& buffer, std::span<const std
 }
 
 UpdateStats PpoUpdater::Update(const RolloutBuffer& buffer, const UpdateRates& rates, Rng& rng) {
-  order_.resize(buffer.rows());
+  return UpdateInOrders(buffer, rates, [&](int /*epoch*/, std::vector<std::uint32_t>& order) {
+    order.resize(buffer.rows());
+    std::iota(order.begin(), order.end(), 0U);
+    rng.Shuffle(std::span<std::uint32_t>(order));
+  });
+}
+
+UpdateStats PpoUpdater::UpdateInOrders(const RolloutBuffer& buffer, const UpdateRates& rates,
+                                       const DrawOrder& draw) {
   UpdateStats total;
   double minibatches = 0;
   bool stopped = false;
   for (int epoch = 0; epoch < config_.n_epochs && !stopped; ++epoch) {
-    std::iota(order_.begin(), order_.end(), 0U);
-    rng.Shuffle(std::span<std::uint32_t>(order_));
+    draw(epoch, order_);
     double kl_sum = 0;
     double kl_count = 0;
     for (std::size_t first = 0; first < order_.size() && !stopped;) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -57,6 +58,11 @@ class PpoUpdater {
 
   /// All epochs over the buffer, each in a new order drawn from `rng`.
   UpdateStats Update(const RolloutBuffer& buffer, const UpdateRates& rates, Rng& rng);
+
+  /// As Update, with the rows' order of each epoch given by `draw`.
+  using DrawOrder = std::function<void(int epoch, std::vector<std::uint32_t>& order)>;
+  UpdateStats UpdateInOrders(const RolloutBuffer& buffer, const UpdateRates& rates,
+                             const DrawOrder& draw);
 
   /// One gradient step on the given rows.
   MinibatchStats Step(const RolloutBuffer& buffer, std::span<const std::uint32_t> rows,
