@@ -8,6 +8,7 @@ Looks at the files that git tracks below ROOT. A line that must break a rule say
 """
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -82,9 +83,11 @@ RULES = [
 
 
 def tracked_files(root):
-    listing = subprocess.run(["git", "-C", str(root), "ls-files", "-z"], capture_output=True, check=False)
-    if listing.returncode == 0 and listing.stdout:
-        return sorted(pathlib.Path(name) for name in listing.stdout.decode().split("\0") if name)
+    """What git tracks; without git or outside a repository, everything but builds."""
+    if shutil.which("git"):
+        listing = subprocess.run(["git", "-C", str(root), "ls-files", "-z"], capture_output=True, check=False)
+        if listing.returncode == 0 and listing.stdout:
+            return sorted(pathlib.Path(name) for name in listing.stdout.decode().split("\0") if name)
     skipped = {".git", "build", "node_modules"}
     return sorted(path.relative_to(root) for path in root.rglob("*")
                   if path.is_file() and not skipped & set(path.relative_to(root).parts))
