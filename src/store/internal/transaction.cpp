@@ -76,7 +76,8 @@ Result<std::int64_t> Transaction::Commit() {
   }
   TW_TRY(disk_.Sync(dir_));
   // The write stands; what could not be removed is tried again by the next one.
-  if (const auto pruned = Prune(number); !pruned.ok()) LogWarn("store.prune", "error={}", pruned.error().message);
+  if (const auto pruned = Prune(number); !pruned.ok())
+    LogWarn("store.prune", "error={}", pruned.error().message);
   return number;
 }
 
