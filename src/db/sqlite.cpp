@@ -15,6 +15,14 @@ namespace {
 constexpr int kWalTries = 200;
 constexpr int kWalPauseMs = 25;
 
+/// Waits a millisecond at a time. SQLite's own handler soon waits 100 ms between looks, and then a
+/// process that writes without a pause keeps all others out.
+int OnBusy(void* limit_ms, int waited_ms) {
+  if (waited_ms >= *static_cast<const int*>(limit_ms)) return 0;
+  sqlite3_sleep(1);
+  return 1;
+}
+
 ErrorCode CodeOf(int code) {
   switch (code & 0xff) {
     case SQLITE_BUSY:
@@ -132,11 +140,11 @@ Result<Database> Database::Open(const std::string& path, OpenOptions options) {
   const int flags =
       options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
-  Database database(handle, path);
+  Database database(handle, path, options.busy_timeout_ms);
   if (code != SQLITE_OK)
     return Error{CodeOf(code), fmt::format("{}: {}", path, sqlite3_errstr(code))};
   sqlite3_extended_result_codes(handle, 1);
-  sqlite3_busy_timeout(handle, options.busy_timeout_ms);
+  sqlite3_busy_handler(handle, OnBusy, database.busy_timeout_ms_.get());
   TW_TRY(database.Execute(
       "PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; PRAGMA trusted_schema = OFF;"));
   if (options.read_only) return database;
@@ -151,12 +159,20 @@ Result<Database> Database::Open(const std::string& path, OpenOptions options) {
   return database;
 }
 
+Database::Database(sqlite3* handle, std::string path, int busy_timeout_ms)
+    : handle_(handle),
+      path_(std::move(path)),
+      busy_timeout_ms_(std::make_unique<int>(busy_timeout_ms)) {}
+
 Database::Database(Database&& other) noexcept
-    : handle_(std::exchange(other.handle_, nullptr)), path_(std::move(other.path_)) {}
+    : handle_(std::exchange(other.handle_, nullptr)),
+      path_(std::move(other.path_)),
+      busy_timeout_ms_(std::move(other.busy_timeout_ms_)) {}
 
 Database& Database::operator=(Database&& other) noexcept {
   std::swap(handle_, other.handle_);
   std::swap(path_, other.path_);
+  std::swap(busy_timeout_ms_, other.busy_timeout_ms_);
   return *this;
 }
 

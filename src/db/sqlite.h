@@ -90,10 +90,12 @@ class Database {
   Result<void> Migrate(std::int32_t application_id, std::span<const std::string_view> steps);
 
  private:
-  explicit Database(sqlite3* handle, std::string path) : handle_(handle), path_(std::move(path)) {}
+  Database(sqlite3* handle, std::string path, int busy_timeout_ms);
 
   sqlite3* handle_ = nullptr;
   std::string path_;
+  std::unique_ptr<int>
+      busy_timeout_ms_;  // where SQLite's busy handler finds it, wherever this object moves
 };
 
 /// BEGIN IMMEDIATE: takes the write lock at once, so that what was read inside cannot change before
