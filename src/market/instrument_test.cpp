@@ -32,7 +32,8 @@ TEST(InstrumentTableTest, BuiltInKnowsConventions) {
   EXPECT_EQ(usdjpy.half_tick_micros(), 500);
   EXPECT_EQ(table.Find("USDHUF").value().pip, PriceDelta(10'000));
   const Instrument gold = table.Find("XAUUSD").value();
-  EXPECT_EQ(gold.half_tick_micros(), 5'000);
+  EXPECT_EQ(gold.half_tick_micros(), 500);
+  EXPECT_EQ(gold.pip, PriceDelta(10'000));
   EXPECT_EQ(gold.contract_size, 100);
   for (const char* symbol : {"USDCAD", "USDTRY", "USDPHP", "USDRUB"}) {
     EXPECT_EQ(table.Find(symbol).value().spot_lag_days, 1) << symbol;

@@ -14,14 +14,14 @@ namespace tw::store {
 namespace {
 
 // A pair and the highest price of it, in half ticks, that the tests use. float32 holds half ticks
-// up to 32 (five digits), 4096 (three) and 65536 (two).
+// up to 64 (five digits) and 8192 (three).
 struct Range {
   const char* symbol;
   std::int64_t highest;
 };
 
-constexpr Range kRanges[] = {{"EURUSD", 400'000},   {"USDMXN", 6'000'000}, {"USDJPY", 400'000},
-                             {"USDHUF", 1'000'000}, {"XAUUSD", 1'000'000}, {"XAGUSD", 200'000}};
+constexpr Range kRanges[] = {{"EURUSD", 400'000},   {"USDMXN", 6'000'000},  {"USDJPY", 400'000},
+                             {"USDHUF", 1'000'000}, {"XAUUSD", 16'000'000}, {"XAGUSD", 200'000}};
 
 const std::vector<Timeframe>& Timeframes() {
   static const std::vector<Timeframe> all = {Timeframe::Minutes(1),  Timeframe::Minutes(15),
