@@ -123,6 +123,7 @@ int RunCommandLine(std::vector<std::string> args, AppContext& context);
 
 // One file a group of commands.
 void AddConfigCommands(CLI::App& root, AppContext& context);
+void AddDataCommands(CLI::App& root, AppContext& context);
 void AddDoctorCommand(CLI::App& root, AppContext& context);
 void AddCompletionCommand(CLI::App& root, AppContext& context);
 

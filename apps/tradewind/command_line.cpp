@@ -170,6 +170,7 @@ int RunCommandLine(std::vector<std::string> args, AppContext& context) {
   root.fallthrough();
   root.footer(kRootExamples);
   AddCommonOptions(root, context.options());
+  AddDataCommands(root, context);
   AddConfigCommands(root, context);
   AddDoctorCommand(root, context);
   AddCompletionCommand(root, context);
