@@ -51,7 +51,7 @@ constexpr std::size_t kWidth = sizeof(Vec) / sizeof(float);
 constexpr bool kWide = kWidth == 16;
 // Tile sizes: enough independent chains to hide the latency of a multiply-add within the registers
 // there are.
-constexpr std::size_t kTileRows = kWide ? 6 : 6;
+constexpr std::size_t kTileRows = 6;
 constexpr std::size_t kTileVectors = kWide ? 4 : 2;
 
 // tanh x = x P(x^2) / Q(x^2) on [-9, 9], fitted for least relative error by

@@ -36,8 +36,8 @@ struct ConstMatrixView {
       : data(pointer), stride(row_stride) {}
 
   // Implicit on purpose: what can be written can be read.
-  ConstMatrixView(MatrixView view)
-      : data(view.data), stride(view.stride) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  ConstMatrixView(MatrixView view) : data(view.data), stride(view.stride) {}
 };
 
 /// y [rows, n] = act(x [rows, k] b [k, n] + bias [n]). `n` counts padded columns (a multiple of
