@@ -50,7 +50,7 @@ std::string Grouped(double value) {
 std::string Duration(double seconds) {
   if (std::abs(seconds) < 3600) return fmt::format("{:.0f} min", seconds / 60);
   if (std::abs(seconds) < 172800) return fmt::format("{:.1f} h", seconds / 3600);
-  return fmt::format("{:.1f} d", seconds / 86400);
+  return fmt::format("{:.{}f} d", seconds / 86400, std::abs(seconds) < 100 * 86400.0 ? 1 : 0);
 }
 
 }  // namespace

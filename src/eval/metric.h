@@ -36,6 +36,7 @@ struct Metric {
 
 /// What a metric means, for people.
 struct MetricDefinition {
+  std::string_view group;    // "Returns", "Drawdown", "Trades", ...
   std::string_view key{};    // "sharpe"
   std::string_view label{};  // "Sharpe ratio"
   std::string_view unit{};   // "fraction", "fraction/yr", "ratio", "money", "seconds", "count",
