@@ -341,18 +341,19 @@ Result<PolicyRun> RunPolicy(const World& world, const FeatureView& features, rl:
                             std::int64_t first_row, std::int64_t last_row) {
   TW_TRY(CheckRange(world, first_row, last_row));
   const int width = features.cols + kAccountFeatures;
-  const rl::ActionSpace space = MakeActionSpace(world.config.action);
-  if (features.rows != world.rows() || policy.observation_width() != width ||
-      policy.action_space().kind != space.kind || policy.action_space().n != space.n ||
-      policy.action_space().width() != space.width()) {
+  // The policy's own space decides how its action is read: a committee gives exposures in any world.
+  const rl::ActionSpace& space = policy.action_space();
+  const bool discrete = space.kind == rl::ActionSpace::Kind::kDiscrete;
+  if (features.rows != world.rows() || policy.observation_width() != width || space.width() != 1 ||
+      (discrete && space.n != 3)) {
     return Error{ErrorCode::kUsage,
                  fmt::format("{}: the policy reads {} numbers and gives {}, the world has {} bars, "
-                             "{} feature rows of "
-                             "{} + {} numbers and takes {}",
-                             world.instrument.symbol, policy.observation_width(),
-                             policy.action_space().width(), world.rows(), features.rows,
-                             features.cols, kAccountFeatures, space.width())};
+                             "{} feature rows of {} + {} numbers and takes one of three actions or "
+                             "one exposure",
+                             world.instrument.symbol, policy.observation_width(), space.width(),
+                             world.rows(), features.rows, features.cols, kAccountFeatures)};
   }
+  const ActionKind kind = discrete ? ActionKind::kDiscrete : ActionKind::kContinuous;
   std::vector<float> observation(static_cast<std::size_t>(width));
   PolicyRun run;
   run.targets.assign(static_cast<std::size_t>(last_row - first_row + 1), 0.0);
@@ -360,7 +361,7 @@ Result<PolicyRun> RunPolicy(const World& world, const FeatureView& features, rl:
     WriteObservation(world, features, account, row, observation.data());
     float action = 0;
     policy.ActDeterministic(observation, std::span<float>(&action, 1));
-    const double exposure = ExposureOf(world.config.action, action);
+    const double exposure = ExposureOf(kind, action);
     run.targets[static_cast<std::size_t>(row - first_row)] = exposure;
     return exposure;
   });
