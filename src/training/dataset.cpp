@@ -1,0 +1,119 @@
+#include "training/dataset.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "base/files.h"
+#include "market/fx_calendar.h"
+
+namespace tw::training {
+namespace {
+
+// Instants that bound the trading dates [from, to] of the selection.
+Result<std::pair<UnixNanos, UnixNanos>> PeriodOf(const DataSelection& data) {
+  UnixNanos first(INT64_MIN);
+  UnixNanos last(INT64_MAX);
+  if (!data.from.empty())
+    first = FxCalendar::DayOpen(TW_TRY_CTX(ParseDate(data.from), "data.from"));
+  if (!data.to.empty()) last = FxCalendar::DayClose(TW_TRY_CTX(ParseDate(data.to), "data.to"));
+  if (first >= last) {
+    return Error{ErrorCode::kConfig,
+                 fmt::format("data.from {} is after data.to {}", data.from, data.to)};
+  }
+  return std::pair{first, last};
+}
+
+void HashBars(const store::BarTable& bars, std::string& text) {
+  text += bars.instrument.symbol + " " + bars.timeframe.name() + "\n";
+  const auto add = [&](const auto& column) {
+    text.append(reinterpret_cast<const char*>(column.data()), column.size() * sizeof(column[0]));
+  };
+  add(bars.open_time);
+  for (const store::OhlcColumns* side : {&bars.price, &bars.ask}) {
+    add(side->open);
+    add(side->high);
+    add(side->low);
+    add(side->close);
+  }
+  add(bars.volume);
+}
+
+// Bars of the pairs that can turn `quote` into `account`, directly or over USD, as far as the store
+// has them.
+Result<std::vector<store::BarTable>> ConversionBars(const store::Store& store,
+                                                    const Instrument& instrument,
+                                                    Timeframe timeframe,
+                                                    const std::string& account) {
+  std::vector<store::BarTable> tables;
+  const std::string quote(instrument.quote.code());
+  if (quote == account) return tables;
+  std::set<std::string> wanted;
+  for (const std::string& other : {account, std::string("USD")}) {
+    wanted.insert({quote + other, other + quote, account + other, other + account});
+  }
+  wanted.erase(instrument.symbol);
+  for (const store::StoreEntry& entry : TW_TRY(store.List())) {
+    if (entry.timeframe == timeframe && wanted.contains(entry.instrument.symbol)) {
+      tables.push_back(TW_TRY(store.ReadBars(entry.instrument.symbol, timeframe)));
+    }
+  }
+  return tables;
+}
+
+std::string NoteOf(const sim::World& world, const store::BarTable& bars) {
+  if (world.recorded_spread) return "";
+  const std::string_view side = bars.side == Side::kAsk   ? "ask"
+                                : bars.side == Side::kMid ? "mid"
+                                                          : "bid";
+  return fmt::format(
+      "The source has {} prices only: the spread is the cost table's, not a recorded one.", side);
+}
+
+}  // namespace
+
+Result<Dataset> LoadDataset(const store::Store& store, const StyleConfig& style) {
+  const Timeframe timeframe = TW_TRY_CTX(Timeframe::Parse(style.data.freq), "data.freq");
+  const auto [from, to] = TW_TRY(PeriodOf(style.data));
+  Dataset data{.entry = TW_TRY(store.Entry(style.data.instrument, timeframe)),
+               .world = {},
+               .features = {},
+               .bars_sha256 = {},
+               .note = {}};
+  const store::BarTable bars = TW_TRY(store.ReadBars(style.data.instrument, timeframe, from, to));
+  if (bars.size() == 0) {
+    return Error{ErrorCode::kNotFound,
+                 fmt::format("{} {}: no bars from {} to {}; the store has {} to {}",
+                             style.data.instrument, style.data.freq, style.data.from, style.data.to,
+                             FormatIso(data.entry.first), FormatIso(data.entry.last))};
+  }
+  const std::vector<store::BarTable> conversions =
+      TW_TRY(ConversionBars(store, bars.instrument, timeframe, style.world.currency));
+  std::vector<const store::BarTable*> pointers;
+  std::string hashed;
+  HashBars(bars, hashed);
+  for (const store::BarTable& table : conversions) {
+    pointers.push_back(&table);
+    HashBars(table, hashed);
+  }
+  data.bars_sha256 = Sha256Hex(hashed);
+  data.world = TW_TRY(sim::World::Build(bars, pointers, style.world));
+  const features::FeatureSet set = TW_TRY(features::FeatureSet::Compile(style.features, timeframe));
+  data.features = TW_TRY(set.Batch(bars));
+  data.note = NoteOf(data.world, bars);
+  return data;
+}
+
+ScaledFeatures Scale(const features::FeatureMatrix& matrix,
+                     const features::Normaliser& normaliser) {
+  ScaledFeatures scaled{
+      .values = std::vector<float>(matrix.values.size()), .rows = matrix.rows, .cols = matrix.cols};
+  const auto cols = static_cast<std::size_t>(matrix.cols);
+  for (std::int64_t row = 0; row < matrix.rows; ++row) {
+    normaliser.Apply(matrix.row(row),
+                     std::span(scaled.values).subspan(static_cast<std::size_t>(row) * cols, cols));
+  }
+  return scaled;
+}
+
+}  // namespace tw::training

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "features/feature_set.h"
+#include "features/normaliser.h"
+#include "sim/feature_view.h"
+#include "sim/world.h"
+#include "store/bar_table.h"
+#include "store/store.h"
+#include "training/style.h"
+
+namespace tw::training {
+
+/// Bars, world and raw features of one style, aligned row by row.
+struct Dataset {
+  store::StoreEntry entry;
+  sim::World world;
+  features::FeatureMatrix features;  // raw, one row a bar of the world
+  std::string
+      bars_sha256;   // over instrument, times and prices of all bars used, conversions included
+  std::string note;  // about the data, for the verdict; may be empty
+};
+
+/// Reads the style's instrument and period, and what the store has to convert its profit currency.
+/// Errors: kNotFound (no such bars, pairs to import), kConfig (dates, features), kBadData.
+Result<Dataset> LoadDataset(const store::Store& store, const StyleConfig& style);
+
+/// The rows of `matrix` scaled by a normaliser that was fitted on a training window.
+struct ScaledFeatures {
+  std::vector<float> values;
+  std::int64_t rows = 0;
+  int cols = 0;
+
+  sim::FeatureView view() const { return {values.data(), rows, cols, cols}; }
+};
+
+ScaledFeatures Scale(const features::FeatureMatrix& matrix, const features::Normaliser& normaliser);
+
+}  // namespace tw::training

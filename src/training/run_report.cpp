@@ -1,0 +1,260 @@
+#include "training/run_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <numeric>
+
+#include "eval/metrics.h"
+#include "market/price.h"
+#include "sim/backtest.h"
+
+namespace tw::training {
+namespace {
+
+constexpr double kMicrosPerUnit = static_cast<double>(kMicros);
+
+double ToMoney(std::int64_t micros) { return static_cast<double>(micros) / kMicrosPerUnit; }
+
+std::int64_t ToMicros(double price) {
+  return static_cast<std::int64_t>(std::llround(price * kMicrosPerUnit));
+}
+
+std::vector<eval::TradeRecord> TradeRecords(const Dataset& data,
+                                            const sim::BacktestResult& result) {
+  std::vector<eval::TradeRecord> records;
+  const double pip = static_cast<double>(data.world.instrument.pip.micros()) / kMicrosPerUnit;
+  for (const sim::Trade& trade : result.trades) {
+    if (trade.open) continue;
+    eval::TradeRecord record;
+    record.instrument = data.world.instrument.symbol;
+    record.direction = trade.direction;
+    record.entry_time = trade.entry_time;
+    record.exit_time = trade.exit_time;
+    record.pnl = ToMoney(trade.parts.net);
+    record.units = static_cast<double>(trade.max_units);
+    record.pips = trade.direction * (trade.exit_price - trade.entry_price) / pip;
+    record.mae = ToMoney(trade.mae);
+    record.mfe = ToMoney(trade.mfe);
+    record.exit_reason = std::string(sim::NameOf(trade.exit_reason));
+    records.push_back(std::move(record));
+  }
+  return records;
+}
+
+Result<void> AddIntrabarDrawdown(const sim::BacktestResult& result,
+                                 std::vector<eval::Metric>& metrics) {
+  std::vector<double> equity;
+  std::vector<double> low;
+  for (std::size_t i = 0; i < result.equity.size(); ++i) {
+    equity.push_back(ToMoney(result.equity[i]));
+    low.push_back(ToMoney(result.equity_low[i]));
+  }
+  eval::DrawdownOptions options;
+  options.intrabar_low = low;
+  const std::vector<eval::Metric> drawdowns = TW_TRY(eval::DrawdownMetrics(equity, options));
+  if (const eval::Metric* intrabar = eval::Find(drawdowns, "max_drawdown_intrabar"))
+    metrics.push_back(*intrabar);
+  return {};
+}
+
+void AddExposure(const TradedStretch& stretch, std::vector<eval::Metric>& metrics) {
+  const sim::BacktestResult& result = stretch.result;
+  eval::MetricList list;
+  const auto bars = static_cast<std::int64_t>(result.equity.size()) - 1;
+  const auto days = static_cast<std::int64_t>(stretch.daily.dates.size());
+  if (bars <= 0 || days == 0) return;
+  list.Add("exposure_time", static_cast<double>(result.bars_in_market) / static_cast<double>(bars),
+           bars);
+  const double leverage_sum =
+      std::accumulate(result.gross_leverage.begin(), result.gross_leverage.end(), 0.0);
+  list.Add("gross_leverage", leverage_sum / static_cast<double>(result.gross_leverage.size()),
+           bars);
+  list.Add("gross_leverage_max", *std::ranges::max_element(result.gross_leverage), bars);
+  if (std::isfinite(result.min_margin_level)) {
+    list.Add("margin_level_min", result.min_margin_level, bars);
+  } else {
+    list.AddNull("margin_level_min", eval::reason::kNoTrades, bars);
+  }
+  double mean_equity = 0;
+  for (const std::int64_t equity : result.equity) mean_equity += ToMoney(equity);
+  mean_equity /= static_cast<double>(result.equity.size());
+  const double years = stretch.daily.elapsed_seconds() / (365.25 * 86400);
+  list.Add("turnover_ann", result.traded_notional / mean_equity / years, days);
+  list.Add("trades_per_day", static_cast<double>(result.trades.size()) / static_cast<double>(days),
+           days);
+  const double costs =
+      ToMoney(result.totals.spread + result.totals.slippage + result.totals.commission);
+  if (result.traded_notional > 0) {
+    list.Add("cost_per_turnover", 1e4 * costs / result.traded_notional,
+             static_cast<std::int64_t>(result.fills.size()));
+  } else {
+    list.AddNull("cost_per_turnover", eval::reason::kNoTrades, 0);
+  }
+  list.Add("financing_total", ToMoney(result.totals.financing),
+           static_cast<std::int64_t>(result.financing.size()));
+  for (eval::Metric& metric : list.Take()) metrics.push_back(std::move(metric));
+}
+
+std::string MoneyText(std::int64_t micros) { return FormatMicros(micros, 2); }
+
+// One line of a CSV file, without its end.
+struct CsvTarget {
+  UnixNanos time;
+  double target = 0;
+};
+
+Result<CsvTarget> ParseTarget(std::string_view line, std::int64_t number) {
+  const std::size_t comma = line.find(',');
+  if (comma == std::string_view::npos) {
+    return Error{ErrorCode::kBadData,
+                 fmt::format("line {}: '{}' has no comma; wanted time,target", number, line)};
+  }
+  const auto time = ParseIso(line.substr(0, comma));
+  if (!time.ok()) return time.error().WithContext(fmt::format("line {}", number));
+  const std::string_view text = line.substr(comma + 1, line.find(',', comma + 1) - comma - 1);
+  double target = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), target);
+  if (code != std::errc() || end != text.data() + text.size() || !(target >= -1 && target <= 1)) {
+    return Error{ErrorCode::kBadData,
+                 fmt::format("line {}: target '{}' is no number from -1 to 1", number, text)};
+  }
+  return CsvTarget{*time, target};
+}
+
+}  // namespace
+
+Result<std::vector<eval::Metric>> TradingMetrics(const Dataset& data,
+                                                 const TradedStretch& stretch) {
+  eval::TradeOptions options;
+  options.initial_equity = ToMoney(stretch.result.capital);
+  std::vector<eval::Metric> metrics =
+      TW_TRY(eval::TradeMetrics(TradeRecords(data, stretch.result), options));
+  TW_TRY(AddIntrabarDrawdown(stretch.result, metrics));
+  AddExposure(stretch, metrics);
+  return metrics;
+}
+
+Result<eval::ReportInput> ReportOf(const Dataset& data, const TradedStretch& stretch,
+                                   const std::string& currency) {
+  const sim::World& world = data.world;
+  const sim::BacktestResult& result = stretch.result;
+  eval::ReportInput report;
+  report.currency = currency;
+  report.instrument = world.instrument.symbol;
+  report.price_digits = world.instrument.digits;
+  for (std::size_t i = 0; i < result.equity.size(); ++i) {
+    const auto row = static_cast<std::size_t>(result.first_row) + i;
+    report.equity.times.push_back(world.close_time[row]);
+    report.equity.micros.push_back(result.equity[i]);
+    const sim::WorldBar& bar = world.bars[row];
+    report.price.times.push_back(world.close_time[row]);
+    report.price.micros.push_back((bar.BidClose() + bar.AskClose()) / 2);
+  }
+  for (const sim::Fill& fill : result.fills)
+    report.fills.push_back({fill.time, fill.price, fill.units});
+  report.dates = stretch.daily.dates;
+  report.daily_returns = stretch.daily.returns;
+  const sim::CostParts& totals = result.totals;
+  report.costs = {.gross_micros = totals.mid_to_mid,
+                  .spread_micros = totals.spread,
+                  .slippage_micros = totals.slippage,
+                  .commission_micros = totals.commission,
+                  .financing_micros = totals.financing,
+                  .conversion_micros = totals.conversion_effect,
+                  .net_micros = totals.net};
+  for (const sim::Trade& trade : result.trades) {
+    report.trades.push_back(
+        {.entry_time = trade.entry_time,
+         .exit_time = trade.exit_time,
+         .instrument = world.instrument.symbol,
+         .direction = trade.direction,
+         .units = trade.max_units,
+         .entry_price_micros = ToMicros(trade.entry_price),
+         .exit_price_micros = ToMicros(trade.exit_price),
+         .net_micros = trade.parts.net,
+         .costs_micros = trade.parts.spread + trade.parts.slippage + trade.parts.commission,
+         .financing_micros = trade.parts.financing,
+         .exit_reason = trade.open ? "open" : std::string(sim::NameOf(trade.exit_reason))});
+  }
+  return report;
+}
+
+std::string TargetsCsv(const Dataset& data, const TradedStretch& stretch) {
+  std::string out = "time,target\n";
+  for (std::size_t i = 0; i < stretch.targets.size(); ++i) {
+    const auto row = static_cast<std::size_t>(stretch.result.first_row) + i;
+    out += fmt::format("{},{}\n", FormatIso(data.world.close_time[row]), stretch.targets[i]);
+  }
+  return out;
+}
+
+std::string EquityCsv(const Dataset& data, const TradedStretch& stretch) {
+  std::string out = "time,equity,equity_mid,equity_low,units\n";
+  const sim::BacktestResult& result = stretch.result;
+  for (std::size_t i = 0; i < result.equity.size(); ++i) {
+    const auto row = static_cast<std::size_t>(result.first_row) + i;
+    out += fmt::format("{},{},{},{},{}\n", FormatIso(data.world.close_time[row]),
+                       MoneyText(result.equity[i]), MoneyText(result.equity_mid[i]),
+                       MoneyText(result.equity_low[i]), result.position[i]);
+  }
+  return out;
+}
+
+std::string TradesCsv(const Dataset& data, const TradedStretch& stretch) {
+  std::string out =
+      "entry_time,exit_time,instrument,direction,units,entry_price,exit_price,net,mid_to_mid,"
+      "spread,slippage,commission,"
+      "financing,conversion_effect,mae,mfe,exit_reason,open\n";
+  for (const sim::Trade& trade : stretch.result.trades) {
+    const sim::CostParts& parts = trade.parts;
+    out += fmt::format(
+        "{},{},{},{},{},{:.7f},{:.7f},{},{},{},{},{},{},{},{},{},{},{}\n",
+        FormatIso(trade.entry_time), FormatIso(trade.exit_time), data.world.instrument.symbol,
+        trade.direction > 0 ? "long" : "short", trade.max_units, trade.entry_price,
+        trade.exit_price, MoneyText(parts.net), MoneyText(parts.mid_to_mid),
+        MoneyText(parts.spread), MoneyText(parts.slippage), MoneyText(parts.commission),
+        MoneyText(parts.financing), MoneyText(parts.conversion_effect), MoneyText(trade.mae),
+        MoneyText(trade.mfe), sim::NameOf(trade.exit_reason), trade.open ? 1 : 0);
+  }
+  return out;
+}
+
+Result<std::vector<double>> ReadTargets(std::string_view csv, const sim::World& world,
+                                        std::int64_t first_row, std::int64_t last_row) {
+  std::vector<double> targets(static_cast<std::size_t>(last_row - first_row + 1), 0.0);
+  std::int64_t number = 0;
+  std::int64_t row = first_row;
+  std::int64_t rows_read = 0;
+  double current = 0;
+  UnixNanos previous(INT64_MIN);
+  const auto fill_until = [&](UnixNanos time) {
+    while (row <= last_row && world.close_time[static_cast<std::size_t>(row)] < time) {
+      targets[static_cast<std::size_t>(row++ - first_row)] = current;
+    }
+  };
+  while (!csv.empty()) {
+    const std::size_t end = csv.find('\n');
+    std::string_view line = csv.substr(0, end);
+    csv.remove_prefix(end == std::string_view::npos ? csv.size() : end + 1);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    ++number;
+    if (line.empty() || (number == 1 && line.starts_with("time"))) continue;
+    const CsvTarget read = TW_TRY(ParseTarget(line, number));
+    if (read.time <= previous) {
+      return Error{ErrorCode::kBadData, fmt::format("line {}: {} does not come after {}", number,
+                                                    FormatIso(read.time), FormatIso(previous))};
+    }
+    previous = read.time;
+    ++rows_read;
+    fill_until(read.time);
+    current = read.target;
+  }
+  if (rows_read == 0) return Error{ErrorCode::kBadData, "no line with time,target"};
+  fill_until(UnixNanos(INT64_MAX));
+  return targets;
+}
+
+}  // namespace tw::training
