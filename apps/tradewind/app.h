@@ -122,9 +122,12 @@ CLI::App* AddCommand(CLI::App& parent, AppContext& context, const CommandText& t
 int RunCommandLine(std::vector<std::string> args, AppContext& context);
 
 // One file a group of commands.
+void AddBacktestCommand(CLI::App& root, AppContext& context);
 void AddConfigCommands(CLI::App& root, AppContext& context);
 void AddDataCommands(CLI::App& root, AppContext& context);
 void AddDoctorCommand(CLI::App& root, AppContext& context);
 void AddCompletionCommand(CLI::App& root, AppContext& context);
+void AddReportCommand(CLI::App& root, AppContext& context);
+void AddTrainCommand(CLI::App& root, AppContext& context);
 
 }  // namespace tw::app

@@ -171,6 +171,9 @@ int RunCommandLine(std::vector<std::string> args, AppContext& context) {
   root.footer(kRootExamples);
   AddCommonOptions(root, context.options());
   AddDataCommands(root, context);
+  AddTrainCommand(root, context);
+  AddBacktestCommand(root, context);
+  AddReportCommand(root, context);
   AddConfigCommands(root, context);
   AddDoctorCommand(root, context);
   AddCompletionCommand(root, context);

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "eval/metric.h"
+#include "sim/backtest.h"
+#include "store/store.h"
+#include "tracking/ledger.h"
+#include "tracking/tracker.h"
+#include "tradewind/app.h"
+#include "training/train_run.h"
+
+namespace tw::app {
+
+/// What lies in the home directory, opened for a command.
+struct Services {
+  std::string home;
+  store::Store store;
+  std::unique_ptr<tracking::Tracker> tracker;
+  std::unique_ptr<tracking::TrialLedger> ledger;
+
+  training::TrainServices Train(const AppContext& context) const;
+};
+
+/// Errors: kNotFound saying how to import when there are no bars yet, those of the parts.
+Result<Services> OpenServices(const AppContext& context);
+
+/// metrics.md section 12.
+nlohmann::ordered_json MetricsJson(const std::vector<eval::Metric>& metrics);
+/// Decimal strings.
+nlohmann::ordered_json CostsJson(const sim::CostParts& costs, const std::string& currency);
+
+}  // namespace tw::app

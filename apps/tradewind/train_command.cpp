@@ -1,0 +1,268 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
+
+#include "base/embedded_config.h"
+#include "base/files.h"
+#include "store/store.h"
+#include "tracking/ledger.h"
+#include "tracking/local_tracker.h"
+#include "tradewind/app.h"
+#include "tradewind/services.h"
+#include "training/classic.h"
+#include "training/train_run.h"
+
+namespace tw::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct TrainOptions {
+  std::string env;
+  std::string algo;
+  std::string instrument;
+  std::string freq;
+  std::string from;
+  std::string to;
+  std::string financing;
+  std::string model;
+  std::string resume;
+  std::optional<std::int64_t> steps;
+  std::optional<std::int64_t> seed;
+  std::optional<std::int64_t> seeds;
+  int threads = 0;
+  bool any_machine = false;
+};
+
+int ThreadCount(const TrainOptions& options) {
+  if (options.threads > 0) return options.threads;
+  return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, 256U));
+}
+
+// Options that stand for a key of the style.
+Status OverrideStyle(const TrainOptions& options, Config& config) {
+  const auto set = [&](std::string_view key, const std::string& value) -> Status {
+    return value.empty() ? Status() : config.Override(fmt::format("{}={}", key, value));
+  };
+  TW_TRY(set("data.instrument", options.instrument));
+  TW_TRY(set("data.freq", options.freq));
+  TW_TRY(set("data.from", options.from.empty() ? "" : "'" + options.from + "'"));
+  TW_TRY(set("data.to", options.to.empty() ? "" : "'" + options.to + "'"));
+  TW_TRY(set("agent.algo", options.algo));
+  std::string financing = options.financing;
+  std::ranges::replace(financing, '-', '_');
+  TW_TRY(set("world.financing.mode", financing));
+  if (options.steps) TW_TRY(set("agent.steps", fmt::format("{}", *options.steps)));
+  if (options.seed) TW_TRY(set("agent.seed", fmt::format("{}", *options.seed)));
+  if (options.seeds) TW_TRY(set("agent.seeds", fmt::format("{}", *options.seeds)));
+  return {};
+}
+
+Json SharpeList(const std::vector<std::optional<double>>& values) {
+  Json list = Json::array();
+  for (const auto& value : values) list.push_back(value ? Json(*value) : Json(nullptr));
+  return list;
+}
+
+Json ReportJson(const training::TrainReport& report, const std::string& report_path) {
+  const training::Verdict& verdict = report.verdict;
+  return {{"run_id", report.run_id},
+          {"model",
+           {{"name", report.model_name},
+            {"version", report.model_version},
+            {"path", report.model_uri}}},
+          {"verdict",
+           {{"grade", training::NameOf(verdict.grade)},
+            {"headline", verdict.headline},
+            {"sentences", verdict.sentences},
+            {"p_value_against_baselines", verdict.p_value_against_baselines
+                                              ? Json(*verdict.p_value_against_baselines)
+                                              : Json(nullptr)},
+            {"share_of_random_beaten", verdict.share_of_random_beaten}}},
+          {"metrics", MetricsJson(verdict.metrics)},
+          {"holdout_metrics", MetricsJson(verdict.holdout_metrics)},
+          {"costs", CostsJson(report.costs, report.currency)},
+          {"trials", report.trials.trials},
+          {"holdout_looks", report.trials.holdout_looks},
+          {"in_sample_sharpe",
+           report.in_sample_sharpe ? Json(*report.in_sample_sharpe) : Json(nullptr)},
+          {"fold_sharpes", SharpeList(report.fold_sharpes)},
+          {"seed_sharpes", SharpeList(report.seed_sharpes)},
+          {"report", report_path}};
+}
+
+std::string NextCommands(const training::TrainReport& report, const std::string& report_path) {
+  return fmt::format(
+      "\nreport     {}\n"
+      "model      {} version {}\n"
+      "\nnext:\n"
+      "  tradewind backtest --model {}:{} --report backtest.html\n"
+      "  tradewind runs show {}\n"
+      "  tradewind models list\n",
+      report_path, report.model_name, report.model_version, report.model_name, report.model_version,
+      report.run_id);
+}
+
+Status TrainStyleCommand(AppContext& context, const TrainOptions& options) {
+  Services services = TW_TRY(OpenServices(context));
+  training::TrainRequest request;
+  if (options.resume.empty()) {
+    request.config = TW_TRY(context.LoadConfig("styles/hourly.yaml"));
+    TW_TRY(OverrideStyle(options, request.config));
+  }
+  request.resume_run_id = options.resume;
+  request.model_name = options.model;
+  request.threads = ThreadCount(options);
+  request.any_machine = options.any_machine;
+  std::optional<Progress> progress;
+  request.on_start = [&](const std::string& run_id) {
+    context.Note(fmt::format("run {} (Ctrl-C saves; go on with: tradewind train --resume {})",
+                             run_id, run_id));
+  };
+  request.on_note = [&](const std::string& line) { context.Note(line); };
+  request.on_progress = [&](std::int64_t done, std::int64_t total, const std::string& note) {
+    if (!progress)
+      progress.emplace(context.clock(), context.progress_mode(), "training", "steps", total, done);
+    progress->Update(done, note);
+  };
+  auto trained = training::TrainStyle(request, services.Train(context), context.stop());
+  if (progress) progress->Finish();
+  const training::TrainReport report = TW_TRY(std::move(trained));
+  const std::string path = services.home + "/reports/" + report.run_id + ".html";
+  TW_TRY(CreateDirectories(services.home + "/reports"));
+  TW_TRY(WriteFileAtomically(path, report.report_html));
+  if (context.json()) {
+    context.Print(ReportJson(report, path).dump(2));
+  } else {
+    context.Print(report.verdict.Text() + "\n" + NextCommands(report, path));
+  }
+  return {};
+}
+
+// The tuned file that ships for an environment, or nothing.
+std::string ClassicConfigName(const std::string& env) {
+  for (const std::string_view name : EmbeddedConfigNames()) {
+    if (!name.starts_with("rl/")) continue;
+    const auto config = Config::Parse(*EmbeddedConfig(name), name);
+    if (!config.ok()) continue;
+    std::string named;
+    config->root().Section("env").Text("name", named);
+    if (named == env) return std::string(name);
+  }
+  return "";
+}
+
+Status TrainClassicCommand(AppContext& context, const TrainOptions& options) {
+  Config config = TW_TRY(context.LoadConfig(ClassicConfigName(options.env)));
+  TW_TRY(config.Override("env.name='" + options.env + "'"));
+  if (options.steps) TW_TRY(config.Override(fmt::format("env.steps={}", *options.steps)));
+  if (options.seed) TW_TRY(config.Override(fmt::format("env.seed={}", *options.seed)));
+  training::ClassicConfig classic;
+  Bind(config.root(), classic);
+  TW_TRY(config.Finish());
+  const std::string home = TW_TRY(context.StoreDir());
+  const std::string name = fmt::format("{}-{}-seed-{}", classic.env,
+                                       options.algo.empty() ? "ppo" : options.algo, classic.seed);
+  const std::string id = Sha256Hex(config.EffectiveYaml()).substr(0, 16);
+  const std::string work_dir = home + "/classic/" + name + "-" + id;
+  if (options.resume.empty()) {
+    // A finished or broken-off training of the same settings starts anew, unless it is resumed.
+    std::error_code ignored;
+    std::filesystem::remove_all(work_dir, ignored);
+  }
+  std::optional<Progress> progress;
+  training::ClassicOptions classic_options;
+  classic_options.work_dir = work_dir;
+  classic_options.threads = ThreadCount(options);
+  classic_options.any_machine = options.any_machine;
+  std::string note;
+  classic_options.on_log = [&](const rl::PpoLog& log) {
+    const auto reward = log.values.find("rollout/ep_rew_mean");
+    if (reward != log.values.end()) note = fmt::format("reward {:.1f}", reward->second);
+  };
+  classic_options.on_progress = [&](std::int64_t steps) {
+    if (!progress)
+      progress.emplace(context.clock(), context.progress_mode(), classic.env, "steps",
+                       classic.steps, steps);
+    progress->Update(steps, note);
+  };
+  auto trained = training::TrainClassic(classic, classic_options, context.clock(), context.stop());
+  if (progress) progress->Finish(note);
+  if (!trained.ok() && trained.error().code == ErrorCode::kInterrupted) {
+    return Error{ErrorCode::kInterrupted,
+                 "training saved; go on with the same command and --resume last"};
+  }
+  const training::ClassicOutcome outcome = TW_TRY(std::move(trained));
+  const std::string path = work_dir + "/agent.safetensors";
+  const Json json = {{"run_id", name + "-" + id},
+                     {"model", {{"name", name}, {"version", 1}, {"path", path}}},
+                     {"metrics",
+                      {{"mean_reward", outcome.evaluation.mean_reward},
+                       {"std_reward", outcome.evaluation.std_reward},
+                       {"mean_ep_length", outcome.evaluation.mean_length},
+                       {"episodes", outcome.evaluation.returns.size()},
+                       {"steps_per_second", outcome.steps_per_second}}}};
+  if (context.json()) {
+    context.Print(json.dump(2));
+  } else {
+    context.Print(
+        fmt::format("{}: {:.2f} +- {:.2f} over {} deterministic episodes; {:.0f} steps/s\nmodel {}",
+                    classic.env, outcome.evaluation.mean_reward, outcome.evaluation.std_reward,
+                    outcome.evaluation.returns.size(), outcome.steps_per_second, path));
+  }
+  return {};
+}
+
+}  // namespace
+
+void AddTrainCommand(CLI::App& root, AppContext& context) {
+  context.RegisterConfig([](const ConfigSection& section) {
+    training::StyleConfig style;
+    Bind(section, style);
+  });
+  context.RegisterConfig([](const ConfigSection& section) {
+    training::ClassicConfig classic;
+    Bind(section, classic);
+  });
+  const auto options = std::make_shared<TrainOptions>();
+  CLI::App* command = AddCommand(
+      root, context,
+      {"train", "Train an agent walk-forward, judge it out of sample after costs, and register it",
+       "tradewind train --config styles/quickstart.yaml\n"
+       "tradewind train --instrument GBPUSD --freq 60min --steps 200000 --json\n"
+       "tradewind train --resume 0123456789abcdef0123456789abcdef\n"
+       "tradewind train --env CartPole-v1 --steps 100000 --seed 3\n"},
+      [&context, options] {
+        return options->env.empty() ? TrainStyleCommand(context, *options)
+                                    : TrainClassicCommand(context, *options);
+      });
+  command->add_option("--instrument", options->instrument, "Pair to trade (data.instrument)");
+  command->add_option("--freq", options->freq, "Bar length, such as 60min (data.freq)");
+  command->add_option("--from", options->from, "First trading date, YYYY-MM-DD (data.from)");
+  command->add_option("--to", options->to, "Last trading date, included (data.to)");
+  command->add_option("--algo", options->algo, "Algorithm: ppo (agent.algo)");
+  command->add_option("--steps", options->steps, "Environment steps a seed and fold (agent.steps)");
+  command->add_option("--seed", options->seed, "First seed (agent.seed)");
+  command->add_option("--seeds", options->seeds, "Agents a fold (agent.seeds)");
+  command->add_option("--financing", options->financing,
+                      "rates, off or hold-last (world.financing.mode)");
+  command->add_option("--name", options->model, "Name to register the model under");
+  command->add_option("--env", options->env,
+                      "A classic environment instead of a market: CartPole-v1, Pendulum-v1, ...");
+  command
+      ->add_option("--threads", options->threads,
+                   "Threads; the result does not depend on it (default: all cores)")
+      ->check(CLI::Range(1, 256));
+  command->add_option("--resume", options->resume, "Go on with an interrupted run");
+  command->add_flag("--any-machine", options->any_machine,
+                    "Resume although the checkpoint comes from another instruction set (results "
+                    "may differ in bits)");
+}
+
+}  // namespace tw::app
