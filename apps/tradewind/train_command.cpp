@@ -152,7 +152,7 @@ std::string ClassicConfigName(const std::string& env) {
     const auto config = Config::Parse(*EmbeddedConfig(name), name);
     if (!config.ok()) continue;
     std::string named;
-    config->root().Section("env").Text("name", named);
+    config->root().Text("env", named);
     if (named == env) return std::string(name);
   }
   return "";
@@ -160,14 +160,14 @@ std::string ClassicConfigName(const std::string& env) {
 
 Status TrainClassicCommand(AppContext& context, const TrainOptions& options) {
   Config config = TW_TRY(context.LoadConfig(ClassicConfigName(options.env)));
-  TW_TRY(config.Override("env.name='" + options.env + "'"));
-  if (options.steps) TW_TRY(config.Override(fmt::format("env.steps={}", *options.steps)));
-  if (options.seed) TW_TRY(config.Override(fmt::format("env.seed={}", *options.seed)));
+  TW_TRY(config.Override("env='" + options.env + "'"));
+  if (options.steps) TW_TRY(config.Override(fmt::format("total_timesteps={}", *options.steps)));
+  if (options.seed) TW_TRY(config.Override(fmt::format("seed={}", *options.seed)));
   training::ClassicConfig classic;
   Bind(config.root(), classic);
   TW_TRY(config.Finish());
   const std::string home = TW_TRY(context.StoreDir());
-  const std::string name = fmt::format("{}-{}-seed-{}", classic.env,
+  const std::string name = fmt::format("{}-{}-seed-{}", classic.run.env,
                                        options.algo.empty() ? "ppo" : options.algo, classic.seed);
   const std::string id = Sha256Hex(config.EffectiveYaml()).substr(0, 16);
   const std::string work_dir = home + "/classic/" + name + "-" + id;
@@ -188,8 +188,8 @@ Status TrainClassicCommand(AppContext& context, const TrainOptions& options) {
   };
   classic_options.on_progress = [&](std::int64_t steps) {
     if (!progress)
-      progress.emplace(context.clock(), context.progress_mode(), classic.env, "steps",
-                       classic.steps, steps);
+      progress.emplace(context.clock(), context.progress_mode(), classic.run.env, "steps",
+                       classic.run.total_timesteps, steps);
     progress->Update(steps, note);
   };
   auto trained = training::TrainClassic(classic, classic_options, context.clock(), context.stop());
@@ -213,7 +213,7 @@ Status TrainClassicCommand(AppContext& context, const TrainOptions& options) {
   } else {
     context.Print(
         fmt::format("{}: {:.2f} +- {:.2f} over {} deterministic episodes; {:.0f} steps/s\nmodel {}",
-                    classic.env, outcome.evaluation.mean_reward, outcome.evaluation.std_reward,
+                    classic.run.env, outcome.evaluation.mean_reward, outcome.evaluation.std_reward,
                     outcome.evaluation.returns.size(), outcome.steps_per_second, path));
   }
   return {};

@@ -28,6 +28,12 @@ struct ClassicRunConfig {
 /// unless it is given.
 void Bind(const ConfigSection& section, ClassicRunConfig& config);
 
+/// The environments, wrapped in a VecNormalize if the configuration says so. Errors: kNotFound.
+Result<std::unique_ptr<VecEnv>> MakeClassicEnv(const ClassicRunConfig& config);
+
+/// What a policy needs to act on raw observations; empty when `env` is no VecNormalize.
+ObservationNormalizer NormalizerOf(const VecEnv& env);
+
 /// An environment, wrapped if the configuration says so, and PPO on it.
 class ClassicRun {
  public:
@@ -55,7 +61,6 @@ class ClassicRun {
   std::string env_name_;
   std::int64_t total_timesteps_ = 0;
   std::unique_ptr<VecEnv> env_;
-  const VecNormalize* normalizer_ = nullptr;  // env_ when it is wrapped
   std::unique_ptr<Ppo> ppo_;
 };
 

@@ -3,30 +3,15 @@
 #include <utility>
 
 #include "rl/envs/classic.h"
-#include "rl/vec_normalize.h"
+#include "rl/mlp_policy.h"
 #include "training/agent_jobs.h"
 
 namespace tw::training {
-namespace {
-
-Result<std::unique_ptr<rl::VecEnv>> MakeEnv(const ClassicConfig& config) {
-  std::unique_ptr<rl::VecEnv> env = TW_TRY(rl::MakeClassicEnv(config.env, config.envs));
-  if (!config.normalize.norm_obs && !config.normalize.norm_reward) return env;
-  return std::unique_ptr<rl::VecEnv>(
-      std::make_unique<rl::VecNormalize>(std::move(env), config.normalize));
-}
-
-}  // namespace
 
 void Bind(const ConfigSection& root, ClassicConfig& config) {
-  const ConfigSection env = root.Section("env");
-  env.Text("name", config.env);
-  env.Integer("envs", config.envs, {.min = 1, .max = 65536});
-  env.Integer("steps", config.steps, {.min = 1, .max = 1e12});
-  env.Integer("seed", config.seed, {.min = 0, .max = 1e15});
-  env.Integer("eval_episodes", config.eval_episodes, {.min = 1, .max = 1e6});
-  Bind(root.Section("ppo"), config.ppo);
-  Bind(root.Section("normalize"), config.normalize);
+  Bind(root, config.run);
+  root.Integer("seed", config.seed, {.min = 0, .max = 1e15});
+  root.Integer("eval_episodes", config.eval_episodes, {.min = 1, .max = 1e6});
 }
 
 Result<ClassicOutcome> TrainClassic(const ClassicConfig& config, const ClassicOptions& options,
@@ -34,15 +19,11 @@ Result<ClassicOutcome> TrainClassic(const ClassicConfig& config, const ClassicOp
   AgentJob job;
   job.name = "agent";
   job.seed = static_cast<std::uint64_t>(config.seed);
-  job.make_env = [&config] { return MakeEnv(config); };
-  if (config.normalize.norm_obs) {
-    job.normalizer = [](const rl::VecEnv& env) {
-      return dynamic_cast<const rl::VecNormalize&>(env).Normalizer();
-    };
-  }
+  job.make_env = [&config] { return rl::MakeClassicEnv(config.run); };
+  job.normalizer = rl::NormalizerOf;
   AgentJobsOptions jobs;
-  jobs.ppo = config.ppo;
-  jobs.steps = config.steps;
+  jobs.ppo = config.run.ppo;
+  jobs.steps = config.run.total_timesteps;
   jobs.work_dir = options.work_dir;
   jobs.threads = options.threads;
   jobs.any_machine = options.any_machine;
@@ -59,9 +40,10 @@ Result<ClassicOutcome> TrainClassic(const ClassicConfig& config, const ClassicOp
   ClassicOutcome outcome;
   outcome.policy_bytes = std::move(policies.front());
   outcome.steps_per_second =
-      static_cast<double>(config.steps - std::max<std::int64_t>(first_steps, 0)) / seconds;
+      static_cast<double>(config.run.total_timesteps - std::max<std::int64_t>(first_steps, 0)) /
+      seconds;
   const auto policy = TW_TRY(rl::MlpPolicy::Load(outcome.policy_bytes));
-  const auto env = TW_TRY(rl::MakeClassicEnv(config.env, 1));
+  const auto env = TW_TRY(rl::MakeClassicEnv(config.run.env, 4));
   rl::EvaluationOptions evaluation;
   evaluation.episodes = config.eval_episodes;
   evaluation.seed =

@@ -2,32 +2,27 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <stop_token>
 #include <string>
 
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/result.h"
+#include "rl/classic_run.h"
 #include "rl/evaluate.h"
-#include "rl/mlp_policy.h"
 #include "rl/ppo.h"
-#include "rl/ppo_config.h"
 
 namespace tw::training {
 
-/// Training on one of Gymnasium's classic-control environments: sections `ppo`, `normalize` and
-/// `env` of a config such as config/rl/cartpole.yaml.
+/// A seeded training on one of Gymnasium's classic-control environments: a file of config/rl/ and
+/// keys of our own.
 struct ClassicConfig {
-  std::string env = "CartPole-v1";
-  int envs = 1;
-  std::int64_t steps = 100'000;
+  rl::ClassicRunConfig run;
   std::int64_t seed = 1;
   int eval_episodes = 100;
-  rl::PpoConfig ppo;
-  rl::NormalizeConfig normalize;
 };
 
+/// The keys of rl::ClassicRunConfig, and seed, eval_episodes.
 void Bind(const ConfigSection& root, ClassicConfig& config);
 
 struct ClassicOutcome {
