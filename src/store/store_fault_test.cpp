@@ -250,6 +250,15 @@ TEST(StoreFaultTest, OtherSchemasAreRefusedWithTheRemedy) {
   EXPECT_EQ(Store::Open(dir.path()).error().code, ErrorCode::kBadData);
 }
 
+TEST(StoreFaultTest, ALostGenerationIsNoEmptyStore) {
+  const TemporaryDirectory dir;
+  Prepare(dir.path());
+  std::filesystem::remove_all(std::filesystem::canonical(dir.path() + "/current"));
+  const auto opened = Store::OpenOrCreate(dir.path());
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code, ErrorCode::kBadData);
+}
+
 // Files that are not as the store wrote them: an error, never a crash or a wrong price.
 TEST(StoreFaultTest, DamagedFilesAreErrors) {
   const TemporaryDirectory dir;

@@ -191,7 +191,8 @@ Result<Snapshot> Snapshot::Take(const std::string& dir) {
                                                std::generic_category().message(errno))};
     }
     if (fd < 0) {
-      if (CurrentGeneration(dir) == number) break;
+      if (CurrentGeneration(dir) == number)
+        return Damaged(dir + "/current", "names a state that is not there");
       continue;
     }
 
