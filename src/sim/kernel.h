@@ -5,6 +5,7 @@
 
 #include "sim/world.h"
 #include "trading/account.h"
+#include "trading/costs.h"
 #include "trading/fixed.h"
 #include "trading/risk.h"
 
@@ -179,31 +180,12 @@ template <bool kConvert, class Recorder>
   }
 }
 
-/// Step 1: the order that the last close decided, at this bar's open.
+/// The order that brings a position to `target` at the open, as one fill or, in a reversal, two.
 template <bool kConvert, class Recorder>
-void ExecuteDecision(const World& world, std::int64_t row, double exposure,
-                     trading::Account& account, Recorder& recorder) {
+void TradeTo(const World& world, std::int64_t row, std::int64_t target, trading::Account& account,
+             Recorder& recorder) {
   const WorldBar& bar = world.bars[static_cast<std::size_t>(row)];
   const KernelParams& params = world.params;
-  double equity = static_cast<double>(account.equity);
-  double unit_value = account.unit_value;
-  if ((bar.flags & WorldBar::kReopen) != 0) [[unlikely]] {
-    // Over a closure prices may be elsewhere: risk sizes the decision again with what the opening
-    // shows.
-    const std::int64_t price = account.units > 0 ? bar.BidOpen() : bar.AskOpen();
-    equity =
-        static_cast<double>(account.cash + trading::ConvertMark<kConvert>(
-                                               trading::OpenProfit(account, price), bar.open_rate));
-    unit_value = 0.5 * static_cast<double>(bar.BidOpen() + bar.AskOpen());
-    if constexpr (kConvert) unit_value *= static_cast<double>(bar.open_rate) * 0x1.0p-48;
-  }
-  const std::int64_t target =
-      trading::TargetUnits(params.sizing, exposure, account.units, equity, unit_value);
-  if (target == account.units) return;
-  if ((bar.flags & WorldBar::kLapse) != 0) [[unlikely]] {
-    if constexpr (Recorder::kActive) recorder.OnLapse(row);
-    return;
-  }
   const bool buys = target > account.units;
   FillEvent fill = {
       .row = row,
@@ -220,6 +202,85 @@ void ExecuteDecision(const World& world, std::int64_t row, double exposure,
     fill.delta = target;
   }
   Fill<kConvert>(world, fill, account, recorder);
+}
+
+/// TradeTo without a recorder and without branches on what the order does: a learning agent's
+/// orders are near random, and a mispredicted branch costs more than the arithmetic. Doing nothing
+/// is a close and an open of nothing.
+template <bool kConvert>
+[[gnu::always_inline]] inline void TradeToBranchFree(const World& world, std::int64_t row,
+                                                     std::int64_t target,
+                                                     trading::Account& account) {
+  const WorldBar& bar = world.bars[static_cast<std::size_t>(row)];
+  const KernelParams& params = world.params;
+  const std::int64_t units = account.units;
+  const bool closes = static_cast<int>(units != 0) &
+                      (static_cast<int>(target == 0) | static_cast<int>((units ^ target) < 0));
+  const std::int64_t closed = trading::Select(closes, units, 0);
+  const std::int64_t opened = target - (units - closed);
+  const bool part = (opened ^ target) < 0;
+  if (part || (params.stop_distance | params.target_distance) != 0) [[unlikely]] {
+    // A partial close divides, resting orders are set and dropped: the general way.
+    NoRecorder recorder;
+    if (target != units) TradeTo<kConvert>(world, row, target, account, recorder);
+    return;
+  }
+  const std::int64_t price =
+      bar.bid_open +
+      trading::Select(target > units, bar.ask_open + params.slippage, -params.slippage);
+  const std::int64_t released = trading::Select(closes, account.basis, 0);
+  const trading::ConversionRates rates = OpenRates<kConvert>(world, row);
+  account.cash += trading::ConvertFlow<kConvert>(closed * price - released, rates);
+  account.basis += opened * price - released;
+  account.units = target;
+  const bool enters = static_cast<int>(opened != 0) & static_cast<int>(opened == target);
+  account.entry_row = static_cast<std::int32_t>(trading::Select(enters, row, account.entry_row));
+  if (params.commission_per_100k != 0) {
+    for (const std::int64_t part_units : {closed, opened}) {
+      const std::int64_t notional = trading::ConvertMark<kConvert>(
+          (part_units < 0 ? -part_units : part_units) * price, rates.mid);
+      account.cash -= trading::CommissionMicros(notional, params.commission_per_100k);
+    }
+  }
+}
+
+/// Over a closure prices may be elsewhere: risk sizes the decision again with what the opening
+/// shows.
+template <bool kConvert>
+[[gnu::noinline]] std::int64_t ReopeningTarget(const World& world, const WorldBar& bar,
+                                               double exposure, const trading::Account& account) {
+  const std::int64_t price = account.units > 0 ? bar.BidOpen() : bar.AskOpen();
+  const auto equity =
+      static_cast<double>(account.cash + trading::ConvertMark<kConvert>(
+                                             trading::OpenProfit(account, price), bar.open_rate));
+  double unit_value = 0.5 * static_cast<double>(bar.BidOpen() + bar.AskOpen());
+  if constexpr (kConvert) unit_value *= static_cast<double>(bar.open_rate) * 0x1.0p-48;
+  return trading::TargetUnits(world.params.sizing, exposure, account.units, equity, unit_value);
+}
+
+/// Step 1: the order that the last close decided, at this bar's open.
+template <bool kConvert, class Recorder>
+inline void ExecuteDecision(const World& world, std::int64_t row, double exposure,
+                            trading::Account& account, Recorder& recorder) {
+  const WorldBar& bar = world.bars[static_cast<std::size_t>(row)];
+  std::int64_t target =
+      trading::TargetUnits(world.params.sizing, exposure, account.units,
+                           static_cast<double>(account.equity), account.unit_value);
+  if (bar.flags != 0) [[unlikely]] {
+    if ((bar.flags & WorldBar::kReopen) != 0)
+      target = ReopeningTarget<kConvert>(world, bar, exposure, account);
+    if ((bar.flags & WorldBar::kLapse) != 0) {
+      if constexpr (Recorder::kActive) {
+        if (target != account.units) recorder.OnLapse(row);
+      }
+      return;
+    }
+  }
+  if constexpr (Recorder::kActive) {
+    if (target != account.units) TradeTo<kConvert>(world, row, target, account, recorder);
+  } else {
+    TradeToBranchFree<kConvert>(world, row, target, account);
+  }
 }
 
 }  // namespace internal
@@ -258,30 +319,28 @@ inline BarMarks StepBar(const World& world, std::int64_t row, double exposure,
   }
   internal::ExecuteDecision<kConvert>(world, row, exposure, account, recorder);
   BarMarks marks;
-  if (account.units != 0) {
-    const bool is_long = account.units > 0;
-    const std::int64_t adverse = is_long ? bar.BidLow() : bar.AskHigh();
-    const std::int64_t worst =
-        account.cash +
-        trading::ConvertMark<kConvert>(trading::OpenProfit(account, adverse), bar.open_rate);
-    const std::int64_t notional = trading::ConvertMark<kConvert>(
-        (is_long ? account.units : -account.units) * adverse, bar.open_rate);
-    const bool out =
-        worst <= trading::MulShiftFloor(notional, world.params.stop_out_fraction, kFractionShift);
-    const bool resting = (account.stop_price | account.target_price) != 0;
-    if (out || resting) [[unlikely]]
-      internal::MeetResting<kConvert>(world, row, account, recorder);
-    marks.adverse_equity = account.units != 0 ? worst : account.cash;
-    marks.adverse_notional = notional;
-    if (bar.bar_instants != 0 && account.units != 0) [[unlikely]] {
-      internal::BookFinancing<kConvert>(
-          world, bar.first_instant + bar.gap_instants, bar.bar_instants,
-          internal::CloseRates<kConvert>(world, row), account, recorder);
-    }
-  } else {
-    marks.adverse_equity = account.cash;
+  const bool is_long = account.units > 0;
+  const std::int64_t adverse = bar.bid_open + trading::Select(is_long, bar.bid_low, bar.ask_high);
+  const std::int64_t worst =
+      account.cash +
+      trading::ConvertMark<kConvert>(trading::OpenProfit(account, adverse), bar.open_rate);
+  const std::int64_t size = trading::Select(is_long, account.units, -account.units);
+  marks.adverse_notional = trading::ConvertMark<kConvert>(size * adverse, bar.open_rate);
+  marks.adverse_equity = worst;
+  const std::int64_t needed = trading::MulShiftFloor(
+      marks.adverse_notional, world.params.stop_out_fraction, kFractionShift);
+  const bool resting = (account.stop_price | account.target_price) != 0;
+  if ((worst <= needed || resting) && account.units != 0) [[unlikely]] {
+    internal::MeetResting<kConvert>(world, row, account, recorder);
+    if (account.units == 0) marks.adverse_equity = account.cash;
   }
-  const std::int64_t close = account.units > 0 ? bar.BidClose() : bar.AskClose();
+  if (bar.bar_instants != 0 && account.units != 0) [[unlikely]] {
+    internal::BookFinancing<kConvert>(world, bar.first_instant + bar.gap_instants, bar.bar_instants,
+                                      internal::CloseRates<kConvert>(world, row), account,
+                                      recorder);
+  }
+  const std::int64_t close =
+      bar.bid_open + trading::Select(account.units > 0, bar.bid_close, bar.ask_close);
   account.equity = account.cash + trading::ConvertMark<kConvert>(
                                       trading::OpenProfit(account, close), bar.close_rate);
   account.unit_value = 0.5 * static_cast<double>(bar.BidClose() + bar.AskClose());

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -8,6 +7,7 @@
 #include "sim/feature_view.h"
 #include "sim/kernel.h"
 #include "sim/world.h"
+#include "trading/fixed.h"
 
 namespace tw::sim {
 
@@ -18,31 +18,51 @@ namespace tw::sim {
 ///   slippage and commission, hundredths of a percent, in [0, 100]
 inline constexpr int kAccountFeatures = 4;
 
+/// Value in [low, high] without a branch or a reference; NaN stays.
+inline double Limit(double value, double low, double high) {
+  value = value < low ? low : value;
+  return value > high ? high : value;
+}
+
 /// Writes kAccountFeatures floats for the account at the close of bar `row`. Finite for every
 /// account that is not ruined.
-inline void WriteAccountFeatures(const World& world, const trading::Account& account,
-                                 std::int64_t row, float* out) {
+[[gnu::always_inline]] inline void WriteAccountFeatures(const World& world,
+                                                        const trading::Account& account,
+                                                        std::int64_t row, float* out) {
   const WorldBar& bar = world.bars[static_cast<std::size_t>(row)];
-  const double equity = static_cast<double>(std::max(account.equity, std::int64_t{1}));
-  const double scale = 1.0 / (equity * world.params.sizing.leverage_cap);
+  const auto equity = static_cast<double>(account.equity);
+  const double scale = 1.0 / ((equity > 1.0 ? equity : 1.0) * world.params.sizing.leverage_cap);
   const double exposure = static_cast<double>(account.units) * account.unit_value * scale;
-  const double profit =
-      account.units == 0 ? 0.0 : static_cast<double>(account.equity - account.cash) * scale * 100.0;
-  const double held =
-      account.units == 0
-          ? 0.0
-          : static_cast<double>(static_cast<std::int32_t>(row) - account.entry_row + 1);
-  out[0] = static_cast<float>(std::clamp(exposure, -4.0, 4.0));
-  out[1] = static_cast<float>(std::clamp(profit, -10.0, 10.0));
+  // A flat account's equity is its cash, so its open profit comes out as 0.
+  const double profit = static_cast<double>(account.equity - account.cash) * scale * 100.0;
+  const std::int32_t bars = static_cast<std::int32_t>(row) - account.entry_row + 1;
+  const auto held = static_cast<double>(trading::Select(account.units == 0, 0, bars));
+  out[0] = static_cast<float>(Limit(exposure, -4.0, 4.0));
+  out[1] = static_cast<float>(Limit(profit, -10.0, 10.0));
   out[2] = static_cast<float>(held / (held + 32.0));
-  out[3] = std::min(bar.trade_cost, 100.0F);
+  out[3] = bar.trade_cost < 100.0F ? bar.trade_cost : 100.0F;
+}
+
+/// memcpy for the few floats of a feature row, whose length the compiler does not know: no call,
+/// eight or four at a time. The last four overlap those before.
+[[gnu::always_inline]] inline void CopyFloats(const float* from, int count, float* to) {
+  int i = 0;
+  for (; i + 8 <= count; i += 8) std::memcpy(to + i, from + i, 8 * sizeof(float));
+  for (; i + 4 <= count; i += 4) std::memcpy(to + i, from + i, 4 * sizeof(float));
+  if (i == count) return;
+  if (count >= 4) {
+    std::memcpy(to + count - 4, from + count - 4, 4 * sizeof(float));
+  } else {
+    for (; i < count; ++i) to[i] = from[i];
+  }
 }
 
 /// The whole observation at the close of bar `row`: the feature row, then the account. `out` has
 /// cols + kAccountFeatures.
-inline void WriteObservation(const World& world, const FeatureView& features,
-                             const trading::Account& account, std::int64_t row, float* out) {
-  std::memcpy(out, features.row(row), static_cast<std::size_t>(features.cols) * sizeof(float));
+[[gnu::always_inline]] inline void WriteObservation(const World& world, const FeatureView& features,
+                                                    const trading::Account& account,
+                                                    std::int64_t row, float* out) {
+  CopyFloats(features.row(row), features.cols, out);
   WriteAccountFeatures(world, account, row, out + features.cols);
 }
 
@@ -52,10 +72,11 @@ rl::ActionSpace MakeActionSpace(ActionKind kind);
 /// Exposure of one action as it stands in a flat action array. Numbers out of range are clipped,
 /// NaN is flat.
 inline double ExposureOf(ActionKind kind, float action) {
-  const double value = kind == ActionKind::kDiscrete ? static_cast<double>(action) - 1.0
-                                                     : static_cast<double>(action);
-  if (!(value > -1.0)) return value <= -1.0 ? -1.0 : 0.0;
-  return value < 1.0 ? value : 1.0;
+  const auto value = static_cast<double>(action);
+  const double exposure = Limit(kind == ActionKind::kDiscrete ? value - 1.0 : value, -1.0, 1.0);
+  if (exposure != exposure) [[unlikely]]
+    return 0.0;
+  return exposure;
 }
 
 }  // namespace tw::sim

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -13,6 +14,9 @@
 namespace tw::sim {
 namespace {
 
+// Rewards are formed this many at a time: a fixed count, so that the compiler keeps them in vector
+// registers.
+constexpr std::size_t kLanes = 8;
 constexpr std::uint64_t kStateMagic = 0x31764e4557549a01U;
 
 Result<void> CheckRanges(const World& world, const FeatureView& features,
@@ -40,6 +44,13 @@ Result<void> CheckRanges(const World& world, const FeatureView& features,
     }
   }
   return {};
+}
+
+void WriteRewards(const double* ratios, double scale, std::span<float> rewards) {
+  std::array<float, kLanes> block;
+  for (std::size_t i = 0; i < kLanes; ++i)
+    block[i] = static_cast<float>(FastLog(ratios[i]) * scale);
+  std::copy_n(block.begin(), rewards.size(), rewards.begin());
 }
 
 template <class T>
@@ -77,7 +88,7 @@ TradingVecEnv::TradingVecEnv(const World& world, const FeatureView& features,
       action_space_(MakeActionSpace(world.config.action)),
       accounts_(static_cast<std::size_t>(num_envs)),
       episodes_(static_cast<std::size_t>(num_envs)),
-      ratios_(static_cast<std::size_t>(num_envs), 1.0) {
+      ratios_((static_cast<std::size_t>(num_envs) + kLanes - 1) / kLanes * kLanes, 1.0) {
   for (const RowRange& range : ranges_) {
     starts_before_.push_back(starts_);
     starts_ += std::max<std::int64_t>(range.end - range.begin - world.config.episode_bars, 1);
@@ -119,8 +130,12 @@ void TradingVecEnv::StepAll(std::span<const float> actions, const rl::StepOutput
   const auto width = static_cast<std::size_t>(observation_width());
   const ActionKind kind = world_.config.action;
   const auto ruin = static_cast<double>(world_.params.ruin_equity);
+  // Copies whose address nobody has: stores into the outputs cannot change them, so they stay in
+  // registers.
+  const FeatureView features = features_;
+  const std::size_t envs = accounts_.size();
   NoRecorder recorder;
-  for (std::size_t env = 0; env < accounts_.size(); ++env) {
+  for (std::size_t env = 0; env < envs; ++env) {
     trading::Account& account = accounts_[env];
     Episode& episode = episodes_[env];
     const auto before = static_cast<double>(account.equity);
@@ -137,11 +152,17 @@ void TradingVecEnv::StepAll(std::span<const float> actions, const rl::StepOutput
                        out.final_observations.data() + env * width);
       StartEpisode(env);
     }
-    WriteObservation(world_, features_, account, episode.row, observation);
+    WriteObservation(world_, features, account, episode.row, observation);
+    // The next step's bar and features, which many environments have pushed out of the first cache
+    // by then.
+    const auto next = static_cast<std::size_t>(episode.row) + 1;
+    __builtin_prefetch(world_.bars.data() + next);
+    __builtin_prefetch(features.row(episode.row + 1));
+    if constexpr (kConvert) __builtin_prefetch(world_.open_rates.data() + next);
   }
-  const double scale = world_.config.reward_scale;
-  for (std::size_t env = 0; env < ratios_.size(); ++env) {
-    out.rewards[env] = static_cast<float>(FastLog(ratios_[env]) * scale);
+  for (std::size_t block = 0; block < ratios_.size(); block += kLanes) {
+    WriteRewards(ratios_.data() + block, world_.config.reward_scale,
+                 out.rewards.subspan(block, std::min(kLanes, out.rewards.size() - block)));
   }
 }
 

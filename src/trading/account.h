@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "trading/costs.h"
 #include "trading/fixed.h"
 
 namespace tw::trading {
@@ -20,7 +21,7 @@ struct ConversionRates {
 template <bool kConvert>
 std::int64_t ConvertFlow(std::int64_t quote_micros, const ConversionRates& rates) {
   if constexpr (!kConvert) return quote_micros;
-  return MulShiftFloor(quote_micros, quote_micros >= 0 ? rates.bid : rates.ask, kRateShift);
+  return MulShiftFloor(quote_micros, Select(quote_micros >= 0, rates.bid, rates.ask), kRateShift);
 }
 
 /// An unrealised value at a rate's mid, rounded down.

@@ -7,7 +7,6 @@
 
 #include "base/embedded_config.h"
 #include "market/fx_calendar.h"
-#include "trading/fixed.h"
 
 namespace tw::trading {
 namespace {
@@ -115,10 +114,6 @@ std::int64_t SpreadModel::MicrosAt(UnixNanos time) const {
 std::int64_t SlippageMicros(const CostConfig& config, const Instrument& instrument) {
   return static_cast<std::int64_t>(
       CeilTolerant(config.slippage_pips * static_cast<double>(instrument.pip.micros())));
-}
-
-std::int64_t CommissionMicros(std::int64_t notional_micros, std::int64_t per_100k_micros) {
-  return MulDivCeil(notional_micros, per_100k_micros, 100'000 * kMicros);
 }
 
 }  // namespace tw::trading

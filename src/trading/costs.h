@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "market/instrument.h"
+#include "trading/fixed.h"
 
 namespace tw::trading {
 
@@ -68,6 +69,8 @@ std::int64_t SlippageMicros(const CostConfig& config, const Instrument& instrume
 
 /// Commission for a notional, both in millionths of the account currency, rounded up.
 /// `per_100k_micros` is the commission for 100,000 units of notional.
-std::int64_t CommissionMicros(std::int64_t notional_micros, std::int64_t per_100k_micros);
+inline std::int64_t CommissionMicros(std::int64_t notional_micros, std::int64_t per_100k_micros) {
+  return MulDivCeil(notional_micros, per_100k_micros, 100'000 * kMicros);
+}
 
 }  // namespace tw::trading

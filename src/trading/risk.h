@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/config.h"
+#include "trading/fixed.h"
 
 namespace tw::trading {
 
@@ -36,15 +37,21 @@ struct SizingLimits {
 /// millionths of the account currency; no equity, no position.
 inline std::int64_t TargetUnits(const SizingLimits& limits, double exposure, std::int64_t units,
                                 double equity, double unit_value) {
+  // No branch depends on the exposure, which a learning agent draws by chance: an exposure of 0
+  // gives 0 steps.
   const double cap = equity * limits.leverage_cap;
-  if (exposure == 0.0 || !(cap > 0.0)) return 0;
+  if (!(cap > 0.0)) [[unlikely]]
+    return 0;
   const double want = exposure * cap;
   const double have = static_cast<double>(units) * unit_value;
-  if (have * want > 0.0 && std::abs(want - have) <= limits.no_trade_band * cap) return units;
+  const bool stays = static_cast<int>(have * want > 0.0) &
+                     static_cast<int>(std::abs(want - have) <= limits.no_trade_band * cap);
   double steps = want / (unit_value * limits.step);
   steps = steps > limits.max_steps ? limits.max_steps : steps;
   steps = steps < -limits.max_steps ? -limits.max_steps : steps;
-  return static_cast<std::int64_t>(steps) * static_cast<std::int64_t>(limits.step);
+  const std::int64_t target =
+      static_cast<std::int64_t>(steps) * static_cast<std::int64_t>(limits.step);
+  return Select(stays, units, target);
 }
 
 }  // namespace tw::trading
