@@ -137,7 +137,7 @@ std::vector<char> Differences(const IncomingBars& incoming, const EntryColumns& 
     const std::vector<float>& stored = columns.fields.at(field);
     for (std::size_t i = 0; i < values.size(); ++i) {
       const float old = stored[static_cast<std::size_t>(incoming.rows[i] - columns.first_row + 1)];
-      differs[i] |= static_cast<char>(old != values[i] && !std::isnan(old));
+      if (old != values[i] && !std::isnan(old)) differs[i] = 1;
     }
   }
   return differs;
