@@ -1,0 +1,168 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/files.h"
+#include "tradewind/app.h"
+#include "training/test_market.h"
+
+namespace tw::app {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kSmallStyle = R"(
+name: small
+world: {episode_bars: 100}
+validation: {folds: 2, min_train_fraction: 0.5, purge_bars: 5}
+agent: {steps: 512, seeds: 2, envs: 4}
+ppo:
+  n_steps: 64
+  batch_size: 64
+  n_epochs: 2
+  policy_kwargs: {net_arch: {pi: [8], vf: [8]}}
+baselines: {random_runs: 10}
+verdict: {bootstrap_runs: 200}
+)";
+
+// Commands on a home with 1,500 made-up hourly bars.
+class TrainCommandTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    training::StoreBars(home_.path(), training::RandomWalk(1500, 3));
+    style_ = home_.path() + "/small.yaml";
+    WriteFileAtomically(style_, kSmallStyle).value();
+  }
+
+  int Run(std::vector<std::string> args, std::stop_token stop = {}) {
+    const SystemClock clock;
+    std::ostringstream out;
+    std::ostringstream err;
+    args.insert(args.end(), {"--store", home_.path(), "--json", "--quiet"});
+    AppContext context({out, err, clock, [](const std::string&) { return std::nullopt; }, stop});
+    const int code = RunCommandLine(std::move(args), context);
+    answer_ = Json::parse(out.str(), nullptr, false);
+    error_ = err.str();
+    return code;
+  }
+
+  double Value(const std::string& metrics, const std::string& id) const {
+    for (const Json& metric : answer_[metrics]) {
+      if (metric["id"] == id) return metric["value"].get<double>();
+    }
+    ADD_FAILURE() << "no metric " << id;
+    return 0;
+  }
+
+  training::TemporaryDirectory home_;
+  std::string style_;
+  Json answer_;
+  std::string error_;
+};
+
+double Amount(const Json& costs, const char* key) {
+  return std::stod(costs[key].get<std::string>());
+}
+
+TEST_F(TrainCommandTest, TheMainJobEndsWithVerdictModelReportAndALedgerRow) {
+  ASSERT_EQ(Run({"train", "--config", style_, "--threads", "2"}), 0) << error_;
+  EXPECT_EQ(answer_["run_id"].get<std::string>().size(), 32U);
+  EXPECT_EQ(answer_["model"]["name"], "small-eurusd");
+  EXPECT_EQ(answer_["model"]["version"], 1);
+  EXPECT_TRUE(std::filesystem::exists(answer_["report"].get<std::string>()));
+  EXPECT_FALSE(answer_["verdict"]["headline"].get<std::string>().empty());
+  EXPECT_EQ(answer_["trials"], 1);
+  EXPECT_EQ(answer_["holdout_looks"], 1);
+  const Json costs = answer_["costs"];
+  EXPECT_NEAR(Amount(costs, "net"),
+              Amount(costs, "mid_to_mid") - Amount(costs, "spread") - Amount(costs, "slippage") -
+                  Amount(costs, "commission") + Amount(costs, "financing") +
+                  Amount(costs, "conversion_effect"),
+              1e-6);
+  EXPECT_NEAR(Value("metrics", "net_profit.v1"), Amount(costs, "net"), 1e-6);
+
+  // The same again is the same trial, with the same result, and one more look at the holdout.
+  const std::string net = costs["net"];
+  ASSERT_EQ(Run({"train", "--config", style_, "--threads", "1"}), 0) << error_;
+  EXPECT_EQ(answer_["costs"]["net"], net);
+  EXPECT_EQ(answer_["model"]["version"], 2);
+  EXPECT_EQ(answer_["trials"], 1);
+  EXPECT_EQ(answer_["holdout_looks"], 2);
+  // Another configuration is another trial, whatever the style is called.
+  ASSERT_EQ(Run({"train", "--config", style_, "--set", "ppo.gamma=0.9", "--set", "name=other"}), 0);
+  EXPECT_EQ(answer_["trials"], 2);
+}
+
+TEST_F(TrainCommandTest, ARegisteredModelTradesTheHoldoutAsTrainingDid) {
+  ASSERT_EQ(Run({"train", "--config", style_}), 0) << error_;
+  const Json trained = answer_;
+  // Its holdout begins inside a trading day: the last bars that both have are compared.
+  ASSERT_EQ(Run({"backtest", "--model", "small-eurusd:1"}), 0) << error_;
+  EXPECT_TRUE(std::filesystem::exists(answer_["trades"].get<std::string>()));
+  EXPECT_NEAR(Value("metrics", "net_profit.v1"), Amount(answer_["costs"], "net"), 1e-6);
+  bool in_sample = false;
+  bool look = false;
+  for (const Json& note : answer_["notes"]) {
+    in_sample |= note.get<std::string>().starts_with("In sample");
+    look |= note.get<std::string>().find("look number 2") != std::string::npos;
+  }
+  EXPECT_TRUE(in_sample);
+  EXPECT_TRUE(look);
+  const std::string hash = answer_["order_hash"];
+  // The targets that it wrote are signals that trade the same.
+  const std::string targets =
+      std::filesystem::path(answer_["trades"].get<std::string>()).parent_path() / "targets.csv";
+  ASSERT_EQ(Run({"backtest", "--signals", targets, "--out", home_.path() + "/signals", "--config",
+                 style_}),
+            0)
+      << error_;
+  EXPECT_EQ(answer_["order_hash"], hash);
+  ASSERT_EQ(Run({"backtest", "--model", "small-eurusd@latest", "--set",
+                 "world.costs.spread_multiplier=2"}),
+            0)
+      << error_;
+  EXPECT_NE(answer_["order_hash"], nullptr);
+}
+
+TEST_F(TrainCommandTest, AStopSavesAndResumeEndsTheSame) {
+  ASSERT_EQ(Run({"train", "--config", style_}), 0) << error_;
+  const std::string net = answer_["costs"]["net"];
+  std::stop_source stop;
+  stop.request_stop();
+  ASSERT_EQ(Run({"train", "--config", style_}, stop.get_token()), 130);
+  const std::string message = answer_["error"]["message"];
+  const std::size_t at = message.find("--resume ");
+  ASSERT_NE(at, std::string::npos) << message;
+  ASSERT_EQ(Run({"train", "--resume", message.substr(at + 9)}), 0) << error_;
+  EXPECT_EQ(answer_["costs"]["net"], net);
+}
+
+TEST_F(TrainCommandTest, BadRequestsAreNamedAndChangeNothing) {
+  EXPECT_EQ(Run({"train", "--instrument", "GBPUSD"}), 1);
+  EXPECT_NE(error_.find("GBPUSD"), std::string::npos) << error_;
+  EXPECT_EQ(Run({"train", "--set", "ppo.gama=0.9"}), 2);
+  EXPECT_NE(error_.find("did you mean 'ppo.gamma'"), std::string::npos) << error_;
+  EXPECT_EQ(Run({"train", "--resume", "../../etc"}), 1);
+  EXPECT_EQ(Run({"train", "--config", style_, "--set", "validation.folds=150"}), 3);
+  EXPECT_EQ(Run({"backtest", "--model", "nobody:1"}), 1);
+  EXPECT_EQ(Run({"backtest"}), 2);
+  const std::string signals = home_.path() + "/bad.csv";
+  WriteFileAtomically(signals, "time,target\n2015-02-02T00:00:00Z,up\n").value();
+  EXPECT_EQ(Run({"backtest", "--signals", signals}), 3);
+  EXPECT_NE(error_.find("bad.csv: line 2: target 'up'"), std::string::npos) << error_;
+  EXPECT_EQ(Run({"train", "--env", "CartPole-v9"}), 1);
+  EXPECT_NE(error_.find("CartPole-v1"), std::string::npos) << error_;
+}
+
+TEST_F(TrainCommandTest, AClassicEnvironmentTrains) {
+  ASSERT_EQ(Run({"train", "--env", "CartPole-v1", "--steps", "2048", "--set", "eval_episodes=4"}),
+            0)
+      << error_;
+  EXPECT_EQ(answer_["metrics"]["episodes"], 4);
+  EXPECT_TRUE(std::filesystem::exists(answer_["model"]["path"].get<std::string>()));
+}
+
+}  // namespace
+}  // namespace tw::app
