@@ -82,7 +82,7 @@ bool ScanVolume(std::string_view text, char point, double& volume) {
 }
 
 bool ScanDigits(std::string_view text, std::int64_t& value) {
-  if (text.empty() || text.size() > 18) return false;
+  if (text.empty() || text.size() > 19 || (text.size() == 19 && text[0] == '9')) return false;
   std::int64_t sum = 0;
   for (const char c : text) {
     if (!IsDigit(c)) return false;

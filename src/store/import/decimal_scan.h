@@ -14,7 +14,7 @@ bool ScanMicros(std::string_view text, char point, std::int64_t& micros);
 /// Non-negative decimal text to double (volumes). Returns false when it is no finite number >= 0.
 bool ScanVolume(std::string_view text, char point, double& volume);
 
-/// Digits only, at most 18 of them.
+/// Digits only, below 9e18.
 bool ScanDigits(std::string_view text, std::int64_t& value);
 
 }  // namespace tw::store

@@ -100,6 +100,10 @@ void DescribeParts(Assembly& assembly) {
     file.format = NameOf(part.format);
     file.side = NameOfSide(part.side);
     file.zone = part.zone.name();
+    for (const ZonePeriod& period : part.later_zones) {
+      file.zone += fmt::format(", from {} {}", FormatIso(UnixNanos(period.from_stamp)).substr(0, 4),
+                               period.zone.name());
+    }
     file.zone_reason = part.zone_reason;
     file.suspected_zone = part.suspected_zone;
     const std::vector<std::int64_t>& stamps = part.stamps();

@@ -14,6 +14,12 @@
 
 namespace tw::store {
 
+/// From a stamp on (on the source's clock) another zone holds.
+struct ZonePeriod {
+  std::int64_t from_stamp = 0;
+  SourceZone zone;
+};
+
 /// One table as read, on the way to bars.
 struct LoadedPart {
   SourcePart source;
@@ -30,6 +36,7 @@ struct LoadedPart {
   bool header_says_utc = false;
   bool says_utc = false;  // by the format's definition (.bi5, JSON)
   SourceZone zone = SourceZone::Utc();
+  std::vector<ZonePeriod> later_zones;  // where the clock's rule changes at a new year
   std::string zone_reason;
   std::string suspected_zone;
   std::optional<UnixNanos> first_utc;  // earliest and latest stamp

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <map>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -88,6 +89,66 @@ bool SameFor(const std::vector<std::int64_t>& stamps, const SourceZone& a, const
   });
 }
 
+/// 0 for the part's first zone, i + 1 for later_zones[i].
+std::size_t PeriodOf(const LoadedPart& part, std::int64_t stamp) {
+  std::size_t period = 0;
+  while (period < part.later_zones.size() && stamp >= part.later_zones[period].from_stamp) ++period;
+  return period;
+}
+
+const SourceZone& ZoneAt(const LoadedPart& part, std::int64_t stamp) {
+  const std::size_t period = PeriodOf(part, stamp);
+  return period == 0 ? part.zone : part.later_zones[period - 1].zone;
+}
+
+std::map<int, std::vector<WeekEdge>> ByYear(const std::vector<WeekEdge>& edges) {
+  std::map<int, std::vector<WeekEdge>> years;
+  for (const WeekEdge& edge : edges)
+    years[CivilFromDays(edge.first / kDayNanos).year].push_back(edge);
+  return years;
+}
+
+/// A year that another clock explains clearly better than the part's, though only for a part of its
+/// weeks: summer time on other dates, or none. Weeks that are all an hour late can be the feed's
+/// hours as well (a broker that closed at 18:00 New York, 2010 to 2013); they are reported by year
+/// but do not decide.
+struct OddYear {
+  int year = 0;
+  SourceZone better = SourceZone::Utc();
+  ZoneContest contest;
+  std::int64_t weeks = 0;
+};
+
+std::optional<OddYear> FindOddYear(const LoadedPart& part, const Evidence& evidence) {
+  for (const auto& [year, edges] : ByYear(evidence.edges)) {
+    const ZoneVerdict verdict = DetectZone(edges, evidence.bar_nanos);
+    if (!verdict.zone || verdict.fit < kGoodFit) continue;
+    const ZoneContest contest =
+        CompareZones(edges, evidence.bar_nanos, ZoneAt(part, edges.front().first), *verdict.zone);
+    const bool all_year = contest.wins * 4 > verdict.weeks * 3;
+    if (contest.Contradicts() && !all_year)
+      return OddYear{year, *verdict.zone, contest, verdict.weeks};
+  }
+  return std::nullopt;
+}
+
+/// Gives each calendar year its own clock: some files change their rule at a new year (HistData).
+void ZonesByYear(LoadedPart& part, const Evidence& evidence) {
+  std::optional<SourceZone> current;
+  for (const auto& [year, edges] : ByYear(evidence.edges)) {
+    const ZoneVerdict verdict = DetectZone(edges, evidence.bar_nanos);
+    if (!verdict.zone || verdict.fit < kGoodFit) continue;
+    if (!current) {
+      part.zone = *verdict.zone;
+    } else if (CompareZones(edges, evidence.bar_nanos, *current, *verdict.zone).Contradicts()) {
+      part.later_zones.push_back({DaysFromCivil({year, 1, 1}) * kDayNanos, *verdict.zone});
+    } else {
+      continue;
+    }
+    current = *verdict.zone;
+  }
+}
+
 Error Ambiguous(const LoadedPart& part, const Evidence& evidence) {
   const std::string why =
       evidence.verdict.weeks == 0 ? std::string("no weekend in the data shows it")
@@ -112,6 +173,7 @@ Status FindZone(LoadedPart& part, const Evidence& evidence, const ImportOptions&
     part.zone = *evidence.verdict.zone;
     part.zone_reason = fmt::format("found from {} weekly opens and closes (fit {:.0f}%)",
                                    evidence.verdict.weeks, 100 * evidence.verdict.fit);
+    if (FindOddYear(part, evidence)) ZonesByYear(part, evidence);
     return {};
   }
   if (options.reference != nullptr && Intraday(part)) {
@@ -139,6 +201,12 @@ Status FindZone(LoadedPart& part, const Evidence& evidence, const ImportOptions&
 }
 
 Status ChooseZone(LoadedPart& part, const Evidence& evidence, const ImportOptions& options) {
+  if (!options.tz.empty() && options.tz != "auto" && !part.says_utc) {
+    part.zone = TW_TRY(SourceZone::Parse(options.tz));
+    part.zone_reason =
+        part.stamps_utc() ? "given by --tz, against what the stamps say" : "given by --tz";
+    return {};
+  }
   if (part.stamps_utc() || part.says_utc) {
     part.zone = SourceZone::Utc();
     part.zone_reason = part.says_utc ? "the format's own" : "the stamps say their offset";
@@ -147,11 +215,6 @@ Status ChooseZone(LoadedPart& part, const Evidence& evidence, const ImportOption
   if (!Intraday(part) && (options.tz.empty() || options.tz == "auto")) {
     part.zone = SourceZone::Utc();
     part.zone_reason = "dates only";
-    return {};
-  }
-  if (!options.tz.empty() && options.tz != "auto") {
-    part.zone = TW_TRY(SourceZone::Parse(options.tz));
-    part.zone_reason = "given by --tz";
     return {};
   }
   if (options.tz == "auto" || part.format == SourceFormat::kHistData ||
@@ -167,20 +230,68 @@ Status ChooseZone(LoadedPart& part, const Evidence& evidence, const ImportOption
   return {};
 }
 
-/// Refuses a zone that the weekly opens and closes contradict.
+/// Weeks whose last bar opens exactly when the market closes, and whose first a bar late.
+Status CheckStampMeansOpen(const LoadedPart& part, const Evidence& evidence) {
+  if (part.is_ticks || part.bar_nanos == 0) return {};
+  std::int64_t late = 0;
+  for (const WeekEdge& edge : evidence.edges) {
+    const UnixNanos last = ZoneAt(part, edge.last).ToUtc(edge.last);
+    const UnixNanos first = ZoneAt(part, edge.first).ToUtc(edge.first);
+    late +=
+        last == FxCalendar::WeekClose(last.PlusNanos(-1)) && first != FxCalendar::WeekOpen(first)
+            ? 1
+            : 0;
+  }
+  const auto weeks = static_cast<std::int64_t>(evidence.edges.size());
+  if (late < 3 || late * 5 < weeks * 4) return {};
+  return Error{
+      ErrorCode::kBadData,
+      fmt::format("{}: {} of {} weeks end with a bar stamped 17:00 New York, when the market "
+                  "closes: the stamps seem to be the end of the bars; give --stamp close",
+                  part.source.name(), late, weeks)};
+}
+
+Error WrongZone(const LoadedPart& part, const ZoneContest& contest, std::int64_t weeks,
+                const std::string& where, const SourceZone& better) {
+  const std::string is = ZoneAt(part, contest.first_win).name();
+  return {ErrorCode::kBadData,
+          fmt::format("{}: times are not {} ({}): of {} weeks{} {} open and close where {} has "
+                      "17:00 New York, first "
+                      "the one stamped {}; give --tz {}, or --trust-tz to keep {}",
+                      part.source.name(), is, part.zone_reason, weeks, where, contest.wins,
+                      better.name(), FormatIso(UnixNanos(contest.first_win)).substr(0, 16),
+                      better.name(), is)};
+}
+
+/// Too few weeks to tell: the same market in the store does, where it is there.
+Status CheckAgainstReference(const LoadedPart& part, const ImportOptions& options) {
+  if (options.reference == nullptr || !Intraday(part)) return {};
+  const CorrelationVerdict verdict = DetectZoneByCorrelation(
+      part.stamps(), part.is_ticks ? part.ticks.bid : part.bars.price.close, *options.reference);
+  if (!verdict.zone || SameFor(part.stamps(), part.zone, *verdict.zone)) return {};
+  return Error{
+      ErrorCode::kBadData,
+      fmt::format(
+          "{}: times are not {} ({}): its hourly returns are those that the store has at {} "
+          "(correlation {:.3f} over {} hours); give --tz {}, or --trust-tz to keep {}",
+          part.source.name(), part.zone.name(), part.zone_reason, verdict.zone->name(),
+          verdict.correlation, verdict.hours, verdict.zone->name(), part.zone.name())};
+}
+
+/// Refuses a zone that the weekly opens and closes contradict, over all or in one year.
 Status CheckZone(const LoadedPart& part, const Evidence& evidence, const ImportOptions& options) {
-  if (options.trust_tz || !evidence.verdict.zone || evidence.verdict.fit < kGoodFit) return {};
+  if (options.trust_tz) return {};
+  TW_TRY(CheckStampMeansOpen(part, evidence));
+  if (evidence.verdict.weeks < 3) return CheckAgainstReference(part, options);
+  if (const std::optional<OddYear> odd = FindOddYear(part, evidence)) {
+    return WrongZone(part, odd->contest, odd->weeks, fmt::format(" of {}", odd->year), odd->better);
+  }
+  if (!evidence.verdict.zone || evidence.verdict.fit < kGoodFit || !part.later_zones.empty())
+    return {};
   const SourceZone& better = *evidence.verdict.zone;
   const ZoneContest contest = CompareZones(evidence.edges, evidence.bar_nanos, part.zone, better);
   if (!contest.Contradicts()) return {};
-  const UnixNanos example(contest.first_win);
-  return Error{ErrorCode::kBadData,
-               fmt::format("{}: times are not {} ({}): of {} weeks {} open and close where {} has "
-                           "17:00 New York, first the one stamped {}; "
-                           "give --tz {}, or --trust-tz to keep {}",
-                           part.source.name(), part.zone.name(), part.zone_reason,
-                           evidence.verdict.weeks, contest.wins, better.name(),
-                           FormatIso(example).substr(0, 16), better.name(), part.zone.name())};
+  return WrongZone(part, contest, evidence.verdict.weeks, "", better);
 }
 
 /// Day and week bars are stored under their trading date; most sources stamp midnight of the date.
@@ -203,17 +314,14 @@ bool ByDate(const LoadedPart& part, std::int64_t stamp, std::int64_t& utc) {
   return true;
 }
 
-void Convert(LoadedPart& part, bool stamp_is_close) {
-  ZoneCursor cursor(part.zone);
+void Convert(LoadedPart& part) {
+  std::vector<ZoneCursor> cursors = {ZoneCursor(part.zone)};
+  for (const ZonePeriod& period : part.later_zones) cursors.emplace_back(period.zone);
   for (std::int64_t& stamp : part.stamps()) {
-    std::int64_t utc = cursor.ToUtcNanos(stamp);
+    std::int64_t utc = cursors[PeriodOf(part, stamp)].ToUtcNanos(stamp);
     part.first_utc = std::min(part.first_utc.value_or(UnixNanos(utc)), UnixNanos(utc));
     part.last_utc = std::max(part.last_utc.value_or(UnixNanos(utc)), UnixNanos(utc));
-    if (stamp_is_close && !part.is_ticks) {
-      utc -= part.bar_nanos;
-    } else if (ByDate(part, stamp, utc)) {
-      ++part.dated_days;
-    }
+    if (ByDate(part, stamp, utc)) ++part.dated_days;
     stamp = utc;
   }
 }
@@ -221,6 +329,12 @@ void Convert(LoadedPart& part, bool stamp_is_close) {
 }  // namespace
 
 Status ResolveZones(std::vector<LoadedPart>& parts, const ImportOptions& options) {
+  if (options.stamp_is_close) {
+    for (LoadedPart& part : parts) {
+      if (part.is_ticks) continue;
+      for (std::int64_t& stamp : part.bars.stamp) stamp -= part.bar_nanos;
+    }
+  }
   const std::vector<Evidence> evidence = ExamineAll(parts);
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (parts[i].no_data) continue;
@@ -229,7 +343,7 @@ Status ResolveZones(std::vector<LoadedPart>& parts, const ImportOptions& options
     if (evidence[i].verdict.weeks >= 3)
       parts[i].suspected_zone = DescribePeriods(evidence[i].edges, evidence[i].bar_nanos);
   }
-  for (LoadedPart& part : parts) Convert(part, options.stamp_is_close);
+  for (LoadedPart& part : parts) Convert(part);
   return {};
 }
 
