@@ -341,8 +341,14 @@ Error NoBarLeft(const ImportReport& report) {
 
 Result<ImportResult> ImportFiles(const std::vector<std::string>& paths,
                                  const ImportOptions& options) {
-  if (paths.empty()) return Usage("no file to import");
-  std::vector<LoadedPart> parts = TW_TRY(LoadParts(paths, options));
+  std::vector<SourceFile> sources;
+  for (const std::string& path : paths) sources.push_back(TW_TRY(OpenSource(path, options.limits)));
+  return ImportSources(std::move(sources), options);
+}
+
+Result<ImportResult> ImportSources(std::vector<SourceFile> sources, const ImportOptions& options) {
+  if (sources.empty()) return Usage("no file to import");
+  std::vector<LoadedPart> parts = TW_TRY(LoadParts(std::move(sources), options));
   TW_TRY(CheckOneKind(parts));
   TW_TRY(ResolveZones(parts, options));
   Assembly assembly{options, parts, {}, {}};

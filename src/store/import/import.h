@@ -109,6 +109,9 @@ struct ImportResult {
 Result<ImportResult> ImportFiles(const std::vector<std::string>& paths,
                                  const ImportOptions& options);
 
+/// The same for files that are open already.
+Result<ImportResult> ImportSources(std::vector<SourceFile> sources, const ImportOptions& options);
+
 /// One entry a file on disk, for the store's list of sources. The tables of an archive add up.
 std::vector<SourceInfo> SourcesOf(const ImportReport& report);
 

@@ -152,19 +152,18 @@ std::int64_t InferBarNanos(const std::vector<std::int64_t>& stamps) {
   return most == counts.end() ? 0 : most->first;
 }
 
-Result<std::vector<LoadedPart>> LoadParts(const std::vector<std::string>& paths,
+Result<std::vector<LoadedPart>> LoadParts(std::vector<SourceFile> sources,
                                           const ImportOptions& options) {
-  if (options.sides.size() > 1 && options.sides.size() != paths.size()) {
+  if (options.sides.size() > 1 && options.sides.size() != sources.size()) {
     return Error{ErrorCode::kUsage,
                  fmt::format("--side is given {} times for {} files: give it once, or once a file",
-                             options.sides.size(), paths.size())};
+                             options.sides.size(), sources.size())};
   }
   std::vector<LoadedPart> parts;
-  for (std::size_t file = 0; file < paths.size(); ++file) {
-    SourceFile source = TW_TRY(OpenSource(paths[file], options.limits));
-    for (SourcePart& each : source.parts) {
+  for (std::size_t file = 0; file < sources.size(); ++file) {
+    for (SourcePart& each : sources[file].parts) {
       LoadedPart part;
-      part.sha256 = source.sha256;
+      part.sha256 = sources[file].sha256;
       part.source = std::move(each);
       TW_TRY_CTX(LoadPart(part, options, file), part.source.name());
       parts.push_back(std::move(part));

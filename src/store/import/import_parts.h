@@ -50,8 +50,8 @@ struct LoadedPart {
   bool stamps_utc() const { return is_ticks ? ticks.stamps_utc : bars.stamps_utc; }
 };
 
-/// Opens, unpacks and reads all files.
-Result<std::vector<LoadedPart>> LoadParts(const std::vector<std::string>& paths,
+/// Reads the tables of all files.
+Result<std::vector<LoadedPart>> LoadParts(std::vector<SourceFile> sources,
                                           const ImportOptions& options);
 
 /// Finds each part's zone, checks it against the weekly opens and closes, and converts all stamps

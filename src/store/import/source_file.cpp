@@ -120,6 +120,38 @@ Status Transcode(SourcePart& part) {
   return {};
 }
 
+/// `whole` is the file as it lies on disk.
+Result<SourceFile> Unpack(SourcePart whole, const UnpackLimits& limits) {
+  SourceFile file;
+  file.path = whole.path;
+  const std::string_view bytes = whole.view;
+  file.sha256 = Sha256Hex(bytes);
+  if (bytes.substr(0, 4) == "PK\x03\x04" || bytes.substr(0, 4) == "PK\x05\x06") {
+    std::vector<ArchiveMember> members = TW_TRY_CTX(UnzipBounded(bytes, limits), whole.path);
+    for (ArchiveMember& member : members) {
+      SourcePart part;
+      part.path = whole.path;
+      part.member = std::move(member.name);
+      part.packed = true;
+      part.owned = std::make_shared<const std::string>(std::move(member.content));
+      part.view = *part.owned;
+      file.parts.push_back(std::move(part));
+    }
+  } else if (bytes.substr(0, 2) == "\x1F\x8B") {
+    SourcePart part;
+    part.path = whole.path;
+    part.packed = true;
+    part.owned =
+        std::make_shared<const std::string>(TW_TRY_CTX(GunzipBounded(bytes, limits), whole.path));
+    part.view = *part.owned;
+    file.parts.push_back(std::move(part));
+  } else {
+    file.parts.push_back(std::move(whole));
+  }
+  for (SourcePart& each : file.parts) TW_TRY(Transcode(each));
+  return file;
+}
+
 }  // namespace
 
 Result<std::string> GunzipBounded(std::string_view packed, const UnpackLimits& limits) {
@@ -248,35 +280,21 @@ Result<std::string> Utf16ToUtf8(std::string_view bytes) {
 }
 
 Result<SourceFile> OpenSource(const std::string& path, const UnpackLimits& limits) {
-  SourceFile file;
-  file.path = path;
   const auto mapped = std::make_shared<const MappedFile>(TW_TRY(MappedFile::Open(path)));
-  const std::string_view bytes = mapped->text();
-  file.sha256 = Sha256Hex(bytes);
-  SourcePart part;
-  part.path = path;
-  if (bytes.substr(0, 4) == "PK\x03\x04" || bytes.substr(0, 4) == "PK\x05\x06") {
-    std::vector<ArchiveMember> members = TW_TRY_CTX(UnzipBounded(bytes, limits), path);
-    for (ArchiveMember& member : members) {
-      part.member = std::move(member.name);
-      part.packed = true;
-      part.owned = std::make_shared<const std::string>(std::move(member.content));
-      part.view = *part.owned;
-      file.parts.push_back(part);
-    }
-  } else if (bytes.substr(0, 2) == "\x1F\x8B") {
-    part.packed = true;
-    part.owned =
-        std::make_shared<const std::string>(TW_TRY_CTX(GunzipBounded(bytes, limits), path));
-    part.view = *part.owned;
-    file.parts.push_back(std::move(part));
-  } else {
-    part.mapped = mapped;
-    part.view = bytes;
-    file.parts.push_back(std::move(part));
-  }
-  for (SourcePart& each : file.parts) TW_TRY(Transcode(each));
-  return file;
+  SourcePart whole;
+  whole.path = path;
+  whole.mapped = mapped;
+  whole.view = mapped->text();
+  return Unpack(std::move(whole), limits);
+}
+
+Result<SourceFile> SourceFromBytes(const std::string& path, std::string bytes,
+                                   const UnpackLimits& limits) {
+  SourcePart whole;
+  whole.path = path;
+  whole.owned = std::make_shared<const std::string>(std::move(bytes));
+  whole.view = *whole.owned;
+  return Unpack(std::move(whole), limits);
 }
 
 }  // namespace tw::store

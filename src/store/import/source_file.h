@@ -50,6 +50,11 @@ struct SourceFile {
 /// (truncated, damaged, empty, too large when unpacked).
 Result<SourceFile> OpenSource(const std::string& path, const UnpackLimits& limits = {});
 
+/// The same for bytes that are in memory already; `path` names them in messages, and is where dates
+/// and sides of LEAN and Dukascopy files are read from.
+Result<SourceFile> SourceFromBytes(const std::string& path, std::string bytes,
+                                   const UnpackLimits& limits = {});
+
 /// Unpacks a gzip stream (all members of it). Errors: kBadData.
 Result<std::string> GunzipBounded(std::string_view packed, const UnpackLimits& limits);
 
