@@ -107,7 +107,7 @@ constexpr MetricDefinition kDefinitions[] = {
     {"Drawdown", "dd_recovery", "Recovered at", "time", "First time at or above that peak again."},
     {"Drawdown", "max_dd_duration", "Longest drawdown", "seconds",
      "Longest time from a peak to its recovery, or to the end."},
-    {"Drawdown", "max_dd_duration_days", "Longest drawdown in trading days", "count",
+    {"Drawdown", "max_dd_duration_days", "Longest drawdown in trading days", "days",
      "The same in FX trading days."},
     {"Drawdown", "max_dd_duration_obs", "Longest time under water", "count",
      "Most consecutive observations below an earlier peak."},
@@ -221,12 +221,13 @@ constexpr MetricDefinition kDefinitions[] = {
     {"Significance", "dsr", "Deflated Sharpe ratio", "probability",
      "Probability that the true Sharpe ratio is above what the best of so many worthless trials "
      "would show."},
-    {"Significance", "min_trl", "Minimum track record", "count",
+    {"Significance", "min_trl", "Minimum track record", "days",
      "Days after which a Sharpe ratio like this one would be significant at 5 %."},
-    {"Significance", "min_btl", "Minimum backtest length", "number",
-     "Years below which this many worthless trials are expected to hold one with a Sharpe ratio of "
+    {"Significance", "min_btl", "Minimum backtest length", "years",
+     "Length below which this many worthless trials are expected to hold one with a Sharpe ratio "
+     "of "
      "1."},
-    {"Significance", "min_btl_bound", "Minimum backtest length, bound", "number",
+    {"Significance", "min_btl_bound", "Minimum backtest length, bound", "years",
      "Upper bound of the same, 2 ln N."},
     {"Significance", "pbo", "Probability of backtest overfitting", "probability",
      "Share of splits of the days in which the best configuration of one half is below the median "

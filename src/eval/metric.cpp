@@ -86,7 +86,13 @@ std::string Display(const Metric& metric) {
   if (unit.starts_with("fraction")) return fmt::format("{:.2f} %", value * 100);
   if (unit == "money") return Grouped(value);
   if (unit == "seconds") return Duration(value);
-  if (unit == "time") return FormatIso(UnixNanos(std::llround(value) * kNanosPerSecond));
+  if (unit == "time") {
+    std::string text = FormatIso(UnixNanos::FromSeconds(std::llround(value))).substr(0, 16);
+    text[10] = ' ';
+    return text;
+  }
+  if (unit == "days") return fmt::format("{:.0f} d", value);
+  if (unit == "years") return fmt::format("{:.1f} y", value);
   if (unit == "number3") return fmt::format("{:.3f}", value);
   if (unit == "number5") return fmt::format("{:.5f}", value);
   if (unit == "basis points") return fmt::format("{:.2f} bp", value);

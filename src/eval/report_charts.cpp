@@ -68,10 +68,29 @@ Json EquityJson(const ReportInput& input) {
           {"dd", Picked(drawdown, kept, 1)}};
 }
 
-Json SeriesJson(const ReportSeries& series, std::size_t limit, std::int64_t divisor) {
-  const std::vector<std::vector<double>> columns = {Doubles(series.micros)};
-  const std::vector<std::size_t> kept = KeepExtremes(columns, limit);
+Json SeriesJson(const ReportSeries& series, const std::vector<std::size_t>& kept,
+                std::int64_t divisor) {
   return {{"t", TimesJson(series.times, kept)}, {"v", Picked(series.micros, kept, divisor)}};
+}
+
+std::vector<std::size_t> Kept(const ReportSeries& series, std::size_t limit) {
+  const std::vector<std::vector<double>> columns = {Doubles(series.micros)};
+  return KeepExtremes(columns, limit);
+}
+
+/// Beside the extremes the prices around each fill, so that a mark lies on the line at any zoom.
+std::vector<std::size_t> KeptPrices(const ReportInput& input) {
+  const std::vector<UnixNanos>& times = input.price.times;
+  std::vector<std::size_t> kept = Kept(input.price, kMostPoints);
+  if (input.fills.size() > kMostPoints) return kept;
+  for (const ReportFill& fill : input.fills) {
+    const auto after = std::upper_bound(times.begin(), times.end(), fill.time);
+    if (after != times.begin()) kept.push_back(static_cast<std::size_t>(after - times.begin()) - 1);
+    if (after != times.end()) kept.push_back(static_cast<std::size_t>(after - times.begin()));
+  }
+  std::sort(kept.begin(), kept.end());
+  kept.erase(std::unique(kept.begin(), kept.end()), kept.end());
+  return kept;
 }
 
 Json FillsJson(const std::vector<ReportFill>& fills) {
@@ -131,10 +150,12 @@ std::string PriceSummary(const ReportInput& input) {
   const auto bought = std::count_if(input.fills.begin(), input.fills.end(),
                                     [](const ReportFill& f) { return f.units > 0; });
   const auto all = input.fills.size();
-  std::string text = fmt::format("{} fills: {} bought, {} sold. ", CountText(all), CountText(static_cast<std::size_t>(bought)),
+  std::string text = fmt::format("{} fills: {} bought, {} sold. ", CountText(all),
+                                 CountText(static_cast<std::size_t>(bought)),
                                  CountText(all - static_cast<std::size_t>(bought)));
   if (input.price.times.size() > kMostPoints) {
-    text += fmt::format("The line keeps the highs and lows of {} prices. ", CountText(input.price.times.size()));
+    text += fmt::format("The line keeps the highs and lows of {} prices. ",
+                        CountText(input.price.times.size()));
   }
   if (all > kMostFills) text += fmt::format("One in {} fills is marked. ", all / kMostFills + 1);
   return text + "Drag to zoom; both charts follow.";
@@ -151,7 +172,7 @@ std::string ChartData(const ReportInput& input) {
   json["baselines"] = Json::array();
   for (const ReportStrategy& strategy : input.strategies) {
     if (strategy.agent || strategy.equity.times.empty()) continue;
-    Json series = SeriesJson(strategy.equity, kMostBaselinePoints, 10'000);
+    Json series = SeriesJson(strategy.equity, Kept(strategy.equity, kMostBaselinePoints), 10'000);
     series["name"] = strategy.name;
     json["baselines"].push_back(std::move(series));
   }
@@ -162,7 +183,7 @@ std::string ChartData(const ReportInput& input) {
                              {"e", band.end.seconds()},
                              {"h", band.holdout}});
   }
-  json["price"] = SeriesJson(input.price, kMostPoints, 1);
+  json["price"] = SeriesJson(input.price, KeptPrices(input), 1);
   json["fills"] = FillsJson(input.fills);
   return EscapeForScript(json.dump(-1, ' ', false, Json::error_handler_t::replace));
 }

@@ -63,7 +63,7 @@ function timeTicks(a, b, count) {
   var span = b - a, out = [], t, d;
   var hours = [1, 2, 4, 6, 12].map(function (h) { return h * 3600; });
   var days = [1, 2, 4, 7, 14].map(function (n) { return n * DAY; });
-  var months = [1, 2, 3, 6, 12, 24, 60, 120];
+  var months = [1, 2, 3, 6, 12, 24, 48, 60, 120];
   var step = hours.concat(days).find(function (s) { return span / s <= count; });
   if (step) {
     for (t = Math.ceil(a / step) * step; t <= b; t += step) {
@@ -159,7 +159,7 @@ function Chart(spec) {
   function drawPanel(parent, panel) {
     var y = range(panel), top = panel.top, height = panel.height;
     panel.Y = function (v) { return top + (y[1] - v) / (y[1] - y[0]) * height; };
-    var ticks = niceTicks(y[0], y[1], Math.max(2, Math.round(height / 55)));
+    var ticks = niceTicks(y[0], y[1], Math.max(2, Math.round(height / 45)));
     ticks.values.forEach(function (v) {
       var at = panel.Y(v);
       add(parent, 'line', { x1: box.left, x2: box.left + box.width, y1: at, y2: at, 'class': panel.start === v ? 'zero' : 'grid' });
@@ -226,7 +226,7 @@ function Chart(spec) {
         add(overlay, 'circle', { cx: x, cy: p.Y(p.lines[0].s[p.lines[0].key][i]), r: 3.5, 'class': 'dot' });
       });
     }
-    readout.textContent = spec.describe(i);
+    readout.textContent = spec.describe(i, root.clientWidth < 560);
   }
   function nearest(x) {
     var t = T(x), i = lowerBound(main.t, t);
@@ -335,10 +335,10 @@ if (document.getElementById('equity')) {
       { share: 0.7, lines: lines, tick: moneyTick, least: 100, start: data.equity.v[0] },
       { share: 0.3, lines: [{ s: data.equity, key: 'dd', css: 'c-under' }], tick: percentTick, area: true, least: 1000 }
     ],
-    describe: function (i) {
+    describe: function (i, narrow) {
       var t = data.equity.t[i];
       var text = timeText(t) + ' \u00b7 ' + moneyText(data.equity.v[i]) + ' \u00b7 drawdown ' + (data.equity.dd[i] / 1e4).toFixed(2) + '%' + bandAt(t);
-      data.baselines.forEach(function (b) {
+      if (!narrow) data.baselines.forEach(function (b) {
         var v = valueAt(b, t);
         if (v !== null) text += ' \u00b7 ' + b.name + ' ' + moneyText(v);
       });

@@ -69,7 +69,7 @@ button { font: inherit; color: inherit; }
   min-width: 2rem; min-height: 2rem; padding: .1rem .6rem; font-size: .85rem; background: var(--bg);
   border: 1px solid var(--line); border-radius: 6px; cursor: pointer;
 }
-.readout { min-height: 1.4em; margin: .3rem 0 .1rem; font-size: .85rem; }
+.readout { line-height: 1.4; min-height: 2.8em; margin: .3rem 0 .1rem; font-size: .85rem; }
 .chart { width: 100%; touch-action: pan-y; user-select: none; -webkit-user-select: none; cursor: crosshair; }
 .chart svg { display: block; width: 100%; overflow: hidden; }
 .chart text { fill: var(--muted); font-size: 11px; }
@@ -114,6 +114,8 @@ thead th.num { white-space: normal; }
 .l3 { background: rgba(var(--loss-rgb), .22); } .l4 { background: rgba(var(--loss-rgb), .29); }
 .l5 { background: rgba(var(--loss-rgb), .36); }
 .costs { max-width: 760px; }
+.metrics { max-width: 900px; }
+.metrics th[scope="row"] { min-width: 11rem; }
 .costs .bar { width: 40%; vertical-align: middle; position: relative; }
 .costs .bar span { display: block; height: 12px; border-radius: 2px; margin-left: 50%; background: var(--gain); }
 .costs .bar span.loss { margin-left: auto; margin-right: 50%; background: var(--loss); }
@@ -129,6 +131,7 @@ thead th.num { white-space: normal; }
   background: var(--text); color: var(--card); border-radius: 6px; font-size: .82rem; line-height: 1.4; white-space: normal;
 }
 .tip code { opacity: .8; white-space: nowrap; }
+.metrics tr:nth-last-child(-n+3) .tip { top: auto; bottom: 100%; }
 .term button:hover + .tip, .term button:focus + .tip, .tip:hover { visibility: visible; }
 [data-sort] { white-space: nowrap; }
 .strategies [data-sort] { white-space: normal; min-width: 5rem; }

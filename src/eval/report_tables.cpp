@@ -80,7 +80,7 @@ std::string ValueText(const Metric& metric) {
 
 /// The same unit for the ends of an interval.
 std::string IntervalText(const Metric& metric) {
-  if (!metric.ci95) return std::string(kNone);
+  if (!metric.ci95) return "";
   Metric low = metric;
   low.value = (*metric.ci95)[0];
   Metric high = metric;
@@ -263,10 +263,12 @@ std::string MetricsHtml(const ReportInput& input) {
         EscapeHtml(group), MetricRows(members[group], "m"));
   }
   table += "</table>\n";
-  return Section("metrics-h", "Metrics",
-                 "<p class=\"muted\">Point at a name, or tab to it, for its definition. Ratios are "
-                 "from daily returns.</p>\n" +
-                     Scrolling("Metrics", table));
+  const std::string intro = fmt::format(
+      "<p class=\"muted\">Point at a name, or tab to it, for its definition. Ratios are from daily "
+      "returns, money is in "
+      "{}, times are UTC.</p>\n",
+      EscapeHtml(input.currency));
+  return Section("metrics-h", "Metrics", intro + Scrolling("Metrics", table));
 }
 
 std::string StrategiesHtml(const ReportInput& input) {
@@ -361,11 +363,12 @@ std::string TradesHtml(const ReportInput& input) {
   std::string body;
   if (n == 0) return Section("trades-h", "Trades", "<p class=\"muted\">No closed trade.</p>\n");
   const bool cut = n > 2 * kTradesAtEachEnd;
-  body += cut ? fmt::format(
-                    "<p class=\"muted\">The first and last {} of {} closed trades. Times are "
-                    "UTC.</p>\n",
-                    kTradesAtEachEnd, CountText(n))
-              : fmt::format("<p class=\"muted\">{} closed trades. Times are UTC.</p>\n", CountText(n));
+  body +=
+      cut ? fmt::format(
+                "<p class=\"muted\">The first and last {} of {} closed trades. Times are "
+                "UTC.</p>\n",
+                kTradesAtEachEnd, CountText(n))
+          : fmt::format("<p class=\"muted\">{} closed trades. Times are UTC.</p>\n", CountText(n));
   std::string table = "<table class=\"trades sortable\"><thead><tr>";
   constexpr std::pair<std::string_view, bool> kColumns[] = {
       {"#", true},     {"Entry", false}, {"Held", true},        {"Pair", false},

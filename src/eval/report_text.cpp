@@ -87,26 +87,31 @@ std::int64_t CentsOf(std::int64_t micros) {
   return micros / 10'000 + (micros % 10'000 + half) / 10'000;
 }
 
+std::string CentsText(std::int64_t cents) {
+  // Digits first: the magnitude of the lowest int64 has no int64.
+  std::string digits = fmt::format("{}", cents);
+  const bool negative = digits.front() == '-';
+  if (negative) digits.erase(0, 1);
+  if (digits.size() < 3) digits.insert(0, 3 - digits.size(), '0');
+  digits.insert(digits.size() - 2, ".");
+  for (std::size_t at = digits.size() - 3; at > 3;) {
+    at -= 3;
+    digits.insert(at, ",");
+  }
+  return negative ? "-" + digits : digits;
+}
+
 std::string CountText(std::size_t count) {
-  const std::string digits = fmt::format("{}", count);
-  std::string text;
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) text.push_back(',');
-    text.push_back(digits[i]);
+  std::string text = fmt::format("{}", count);
+  for (std::size_t at = text.size(); at > 3;) {
+    at -= 3;
+    text.insert(at, 1, ',');
   }
   return text;
 }
 
-std::string CentsText(std::int64_t cents) {
-  // The magnitude of the lowest int64 has no int64.
-  const std::uint64_t magnitude =
-      cents < 0 ? 0 - static_cast<std::uint64_t>(cents) : static_cast<std::uint64_t>(cents);
-  return fmt::format("{}{}.{:02}", cents < 0 ? "-" : "", CountText(magnitude / 100),
-                     magnitude % 100);
-}
-
 std::string SignedCentsText(std::int64_t cents) {
-  return fmt::format("{}{}", cents > 0 ? "+" : "", CentsText(cents));
+  return cents > 0 ? "+" + CentsText(cents) : CentsText(cents);
 }
 
 std::string MinuteText(UnixNanos time) {

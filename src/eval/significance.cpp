@@ -202,7 +202,8 @@ std::optional<MinBacktestLength> MinBacktestLengthOf(double trials, double annua
 
 namespace {
 
-void AddSearch(MetricList& list, const TrialContext& context, std::int64_t n) {
+void AddSearch(MetricList& list, const TrialContext& context) {
+  const std::int64_t n = context.trials;
   list.Add("trials", static_cast<double>(context.trials), n);
   const double effective = context.effective_trials.value_or(static_cast<double>(context.trials));
   list.Add("trials_effective", effective, n);
@@ -230,7 +231,7 @@ Result<std::vector<Metric>> SignificanceMetrics(std::span<const double> daily_re
   TW_TRY(CheckFinite(daily_returns, "return"));
   const auto n = static_cast<std::int64_t>(daily_returns.size());
   MetricList list;
-  AddSearch(list, context, n);
+  AddSearch(list, context);
   const double trials = context.effective_trials.value_or(static_cast<double>(context.trials));
   const std::optional<SharpeMoments> moments = SharpeMomentsOf(daily_returns);
   if (!moments) {
