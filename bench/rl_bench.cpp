@@ -162,8 +162,8 @@ BENCHMARK(BM_PpoUpdate)
     ->Args({64, 20, 1})
     ->Args({256, 4, 1})
     ->Args({256, 20, 1})
-    ->Args({64, 4, 2})
-    ->Args({256, 20, 2})
+    ->Args({1024, 20, 1})
+    ->Args({1024, 20, 2})
     ->UseManualTime()
     ->Unit(benchmark::kMicrosecond);
 

@@ -170,25 +170,9 @@ HWY_INLINE void Panel(const Product& p, std::size_t rows, std::size_t column, co
   for (; row + kTileRows <= rows; row += kTileRows) {
     TileOf<kTileRows, C, kTransposed>(p, row, column, store);
   }
-  switch (rows - row) {
-    case 5:
-      TileOf<5, C, kTransposed>(p, row, column, store);
-      break;
-    case 4:
-      TileOf<4, C, kTransposed>(p, row, column, store);
-      break;
-    case 3:
-      TileOf<3, C, kTransposed>(p, row, column, store);
-      break;
-    case 2:
-      TileOf<2, C, kTransposed>(p, row, column, store);
-      break;
-    case 1:
-      TileOf<1, C, kTransposed>(p, row, column, store);
-      break;
-    default:
-      break;
-  }
+  for (; row + 4 <= rows; row += 4) TileOf<4, C, kTransposed>(p, row, column, store);
+  for (; row + 2 <= rows; row += 2) TileOf<2, C, kTransposed>(p, row, column, store);
+  if (row < rows) TileOf<1, C, kTransposed>(p, row, column, store);
 }
 
 template <bool kTransposed, class Store>

@@ -28,7 +28,7 @@ PpoConfig SmallConfig() {
 PpoConfig ShardedConfig() {
   PpoConfig config = SmallConfig();
   config.n_steps = 300;
-  config.batch_size = 700;  // three shards
+  config.batch_size = 700;  // three shards, and work enough to be shared by threads
   return config;
 }
 

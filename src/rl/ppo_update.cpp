@@ -13,6 +13,10 @@ namespace {
 
 constexpr float kHalfLogTwoPi = 0.918938533204672742F;
 
+/// Below this many multiply-adds in a minibatch (some 100 us on one core) waking a second thread
+/// costs more than it saves. The bits are the same either way.
+constexpr std::size_t kSharedWorkMin = 10'000'000;
+
 }  // namespace
 
 PpoUpdater::PpoUpdater(const PpoConfig& config, ActorCritic& network, nn::Adam& optimizer,
@@ -246,7 +250,9 @@ MinibatchStats PpoUpdater::Step(const RolloutBuffer& buffer, std::span<const std
       CriticHalf(shard, rows.size(), rates);
     }
   };
-  if (pool_ != nullptr && pool_->threads() > 1) {
+  // Forward, and twice as much backward.
+  const std::size_t work = 3 * rows.size() * network_.parameter_floats();
+  if (pool_ != nullptr && pool_->threads() > 1 && work >= kSharedWorkMin) {
     pool_->ForEach(2 * shards, half);
   } else {
     for (std::size_t item = 0; item < 2 * shards; ++item) half(item);
