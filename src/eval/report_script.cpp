@@ -87,7 +87,8 @@ function timeTicks(a, b, count) {
 }
 
 var full = [Infinity, -Infinity];
-[data.equity, data.price].forEach(function (s) {
+// Comparisons may reach further than the agent: the registered model's run on the holdout does.
+[data.equity, data.price].concat(data.baselines).forEach(function (s) {
   if (!s.t.length) return;
   full[0] = Math.min(full[0], s.t[0]);
   full[1] = Math.max(full[1], s.t[s.t.length - 1]);

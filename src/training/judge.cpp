@@ -15,6 +15,11 @@ constexpr double kDaysPerYear = 260;
 
 std::string Percent(double fraction) { return fmt::format("{:+.2f}%", 100 * fraction); }
 
+// "lost 5.00%", "made 5.00%".
+std::string GainText(double fraction) {
+  return fmt::format("{} {:.2f}%", fraction < 0 ? "lost" : "made", 100 * std::abs(fraction));
+}
+
 std::string MoneyText(std::int64_t micros, const std::string& currency) {
   return fmt::format("{:+.2f} {}", static_cast<double>(micros) / static_cast<double>(kMicros),
                      currency);
@@ -44,10 +49,9 @@ std::string Span(const eval::DailySeries& daily) {
 }
 
 std::string ResultSentence(const JudgeInput& input, const std::vector<eval::Metric>& metrics) {
-  const double total = TotalReturn(input.agent.daily);
-  return fmt::format("Out of sample ({}, {} fold{}) the agent {} {} ({}) after all costs: {}.",
+  return fmt::format("Out of sample ({}, {} fold{}) the agent {} ({}) after all costs: {}.",
                      Span(input.agent.daily), input.folds, input.folds == 1 ? "" : "s",
-                     input.agent.net_profit_micros < 0 ? "lost" : "made", Percent(total),
+                     GainText(TotalReturn(input.agent.daily)),
                      MoneyText(input.agent.net_profit_micros, input.currency), SharpeText(metrics));
 }
 
@@ -117,14 +121,13 @@ std::string LengthSentence(const JudgeInput& input, const std::vector<eval::Metr
 }
 
 std::string HoldoutSentence(const JudgeInput& input, const std::vector<eval::Metric>& metrics) {
-  return fmt::format("On the terminal holdout ({}), looked at {} {}, the final agent {} {}: {}.",
-                     Span(input.holdout->daily), input.trials.holdout_looks,
-                     input.trials.holdout_looks == 1 ? "time" : "times",
-                     input.holdout->net_profit_micros < 0 ? "lost" : "made",
-                     Percent(TotalReturn(input.holdout->daily)), SharpeText(metrics)) +
-         (input.trials.holdout_looks > 1
-              ? " Each look wears it out: it is no longer an untouched test."
-              : "");
+  const std::int64_t looks = input.trials.holdout_looks;
+  std::string text =
+      fmt::format("On the terminal holdout ({}), looked at {} time{}, the final agent {}: {}.",
+                  Span(input.holdout->daily), looks, looks == 1 ? "" : "s",
+                  GainText(TotalReturn(input.holdout->daily)), SharpeText(metrics));
+  if (looks > 1) text += " Each look wears it out: it is no longer an untouched test.";
+  return text;
 }
 
 // Excess daily returns over each baseline that trades, for the test of superior ability turned

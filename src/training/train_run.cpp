@@ -480,6 +480,13 @@ Result<std::string> Training::Render(const WalkForwardOutcome& outcome,
   }
   if (holdout) {
     input.bands.push_back(band("holdout", outcome.split.holdout, true));
+    // The price goes on; marks, costs and trades stay those of the out-of-sample account.
+    const eval::ReportInput later = TW_TRY(ReportOf(*data_, *holdout, style_.world.currency));
+    for (std::size_t i = 0; i < later.price.times.size(); ++i) {
+      if (later.price.times[i] <= input.price.times.back()) continue;
+      input.price.times.push_back(later.price.times[i]);
+      input.price.micros.push_back(later.price.micros[i]);
+    }
     input.strategies.push_back({.name = "agent on the holdout",
                                 .note = "the registered model, a new account",
                                 .metrics = report.verdict.holdout_metrics,
