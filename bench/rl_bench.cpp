@@ -6,6 +6,7 @@
 
 #include <Eigen/Core>
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -265,6 +266,12 @@ BENCHMARK(BM_PolicyAct)->ArgName("rows")->Arg(1)->Arg(16);
 }  // namespace tw::rl
 
 int main(int argc, char** argv) {
+  // TW_BENCH_AVX2=1 LIBXSMM_TARGET=hsw holds both sides to AVX2, to see what a machine without
+  // AVX-512 would do.
+  if (const char* narrow = std::getenv("TW_BENCH_AVX2");
+      narrow != nullptr && std::string(narrow) == "1") {
+    tw::nn::ForceAvx2ForTest(true);
+  }
   benchmark::AddCustomContext("our kernels", tw::nn::KernelName());
   benchmark::AddCustomContext("libxsmm target", libxsmm_get_target_arch());
   benchmark::Initialize(&argc, argv);

@@ -374,6 +374,17 @@ TEST(InitTest, OrthogonalWeightsAreOrthogonal) {
   }
 }
 
+TEST(InitTest, OrthogonalWeightsPointEverywhere) {
+  Rng rng(7, "test");
+  const LinearWeights layer = OrthogonalLinear(4, 400, 1.0, rng);
+  for (std::size_t column = 0; column < 4; ++column) {
+    double sum = 0;
+    for (std::size_t row = 0; row < 400; ++row)
+      sum += static_cast<double>(layer.weight[row * 4 + column]);
+    EXPECT_LT(std::abs(sum), 5.0);  // five standard deviations: the column has length 1
+  }
+}
+
 TEST(InitTest, UniformWeightsFillTheirBound) {
   Rng rng(6, "test");
   const LinearWeights layer = UniformLinear(25, 400, rng);

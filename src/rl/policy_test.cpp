@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "nn/mlp.h"
 #include "nn/safetensors.h"
+#include "rl/actor_critic.h"
 #include "rl/distributions.h"
 #include "rl/envs/classic.h"
 #include "rl/evaluate.h"
@@ -204,6 +205,40 @@ TEST(MlpPolicyTest, RefusesFilesThatDoNotFit) {
   file = good;
   file.metadata["tradewind.policy.format"] = "mlp_policy/9";
   expect_error(file, "mlp_policy/9");
+}
+
+double Length(const std::vector<float>& values) {
+  double square = 0;
+  for (const float value : values)
+    square += static_cast<double>(value) * static_cast<double>(value);
+  return std::sqrt(square);
+}
+
+TEST(ActorCriticTest, StartsWithStableBaselines3sGains) {
+  ActionSpace space;
+  space.kind = ActionSpace::Kind::kBox;
+  space.low = {-1.0F};
+  space.high = {1.0F};
+  PpoConfig config;
+  config.log_std_init = -0.7;
+  ActorCritic network(4, space, config);
+  Rng rng(3, "test");
+  network.Initialize(rng);
+  const MlpPolicySpec spec = network.Export({});
+  const double root2 = std::sqrt(2.0);
+  for (const auto* layers : {&spec.actor, &spec.critic}) {
+    EXPECT_NEAR(Length((*layers)[0].weight), root2 * 2, 1e-4);  // four orthogonal columns
+    EXPECT_NEAR(Length((*layers)[1].weight), root2 * 8, 1e-4);  // 64 of them
+    for (const nn::LinearWeights& layer : *layers) EXPECT_EQ(Length(layer.bias), 0.0);
+  }
+  EXPECT_NEAR(Length(spec.actor[2].weight), 0.01, 1e-6);
+  EXPECT_NEAR(Length(spec.critic[2].weight), 1.0, 1e-4);
+  EXPECT_EQ(spec.log_std, std::vector<float>{-0.7F});
+
+  config.ortho_init = false;
+  ActorCritic plain(4, space, config);
+  plain.Initialize(rng);
+  EXPECT_GT(Length(plain.Export({}).actor[0].bias), 0.5);  // torch's default draws biases too
 }
 
 TEST(DistributionTest, NeverSamplesAnImpossibleAction) {
