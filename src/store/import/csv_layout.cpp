@@ -318,24 +318,62 @@ std::string_view TimeField(std::string_view line, const CsvLayout& layout) {
   return column < fields.size() ? fields[column] : std::string_view();
 }
 
-/// Whether 02/01/2019 is in February or January: looks for a number above 12 through all rows.
+/// The three numbers of 02/01/2019; false when the field has another form.
+bool SplitDate(std::string_view field, std::array<std::int64_t, 3>& numbers) {
+  const std::size_t first = std::min(field.find_first_of("/-."), field.size());
+  const std::size_t second = std::min(field.find_first_of("/-.", first + 1), field.size());
+  if (second >= field.size()) return false;
+  std::size_t end = second + 1;
+  while (end < field.size() && field[end] >= '0' && field[end] <= '9') ++end;
+  return ScanDigits(field.substr(0, first), numbers[0]) &&
+         ScanDigits(field.substr(first + 1, second - first - 1), numbers[1]) &&
+         ScanDigits(field.substr(second + 1, end - second - 1), numbers[2]);
+}
+
+/// Follows a column of dates under one reading: is every step to the next date as short as a
+/// market's longest pause?
+class DateWalk {
+ public:
+  void Visit(std::int64_t year, std::int64_t month, std::int64_t day) {
+    const CivilDate date{static_cast<int>(year), static_cast<int>(month), static_cast<int>(day)};
+    if (year < 1970 || year > 2099 || !IsValid(date)) {
+      steady_ = false;
+      return;
+    }
+    const std::int64_t days = DaysFromCivil(date);
+    if (last_ && days != *last_) {
+      moved_ = true;
+      steady_ = steady_ && days > *last_ && days - *last_ <= 5;
+    }
+    last_ = days;
+  }
+
+  bool steady() const { return steady_ && moved_; }
+
+ private:
+  std::optional<std::int64_t> last_;
+  bool steady_ = true;
+  bool moved_ = false;
+};
+
+/// Whether 02/01/2019 is in February or January: looks for a number above 12 through all rows, then
+/// for the reading under which the days follow one another.
 Result<DateForm> DayOrMonthFirst(std::string_view bytes, const CsvLayout& layout,
                                  const CsvHints& hints, std::string_view example) {
   if (hints.day_first) return *hints.day_first ? DateForm::kDmy : DateForm::kMdy;
   std::size_t at = layout.data_begin;
+  std::array<std::int64_t, 3> numbers{};
+  DateWalk day_first;
+  DateWalk month_first;
   while (at < bytes.size()) {
-    const std::string_view line = TakeLine(bytes, at, at);
-    const std::string_view field = TimeField(line, layout);
-    const std::size_t mark = field.find_first_of("/-.");
-    if (mark == std::string_view::npos) continue;
-    const std::size_t next = std::min(field.find_first_of("/-.", mark + 1), field.size());
-    std::int64_t first = 0;
-    std::int64_t second = 0;
-    if (!ScanDigits(field.substr(0, mark), first) ||
-        !ScanDigits(field.substr(mark + 1, next - mark - 1), second))
-      continue;
-    if (first > 12) return DateForm::kDmy;
-    if (second > 12) return DateForm::kMdy;
+    if (!SplitDate(TimeField(TakeLine(bytes, at, at), layout), numbers)) continue;
+    if (numbers[0] > 12) return DateForm::kDmy;
+    if (numbers[1] > 12) return DateForm::kMdy;
+    day_first.Visit(numbers[2], numbers[1], numbers[0]);
+    month_first.Visit(numbers[2], numbers[0], numbers[1]);
+  }
+  if (day_first.steady() != month_first.steady()) {
+    return day_first.steady() ? DateForm::kDmy : DateForm::kMdy;
   }
   return Bad(
       fmt::format("dates like '{}' may be day or month first, and no row decides it: give "

@@ -60,13 +60,14 @@ std::size_t SplitQuoted(const char* at, const char* end, char separator, Fields&
   }
 }
 
-/// "EUR/USD" and "eurusd" are one instrument.
+/// "EUR/USD", "eurusd" and a broker's "EURUSDm" or "EURUSD_Raw_Spread" are one instrument.
 bool SameSymbol(std::string_view field, std::string_view symbol) {
   std::size_t at = 0;
   for (const char c : field) {
-    if (std::isalnum(static_cast<unsigned char>(c)) == 0) continue;
-    if (at == symbol.size() || std::toupper(static_cast<unsigned char>(c)) != symbol[at])
-      return false;
+    const auto u = static_cast<unsigned char>(c);
+    if (at == symbol.size()) return std::isalpha(u) == 0 || std::islower(u) != 0;
+    if (std::isalnum(u) == 0) continue;
+    if (std::toupper(u) != symbol[at]) return false;
     ++at;
   }
   return at == symbol.size();

@@ -22,7 +22,8 @@ bool ScanWithExponent(std::string_view text, char point, std::int64_t& micros) {
     if (c == point) c = '.';
   }
   const Result<std::int64_t> parsed = ParseMicros(plain);
-  if (!parsed.ok()) return false;
+  if (!parsed.ok() || *parsed > kIntegerLimit * kMicros || *parsed < -kIntegerLimit * kMicros)
+    return false;
   micros = *parsed;
   return true;
 }
@@ -58,6 +59,7 @@ bool ScanMicros(std::string_view text, char point, std::int64_t& micros) {
   }
   if (!has_integer && !has_fraction) return false;
   if (at != end) return (*at == 'e' || *at == 'E') && ScanWithExponent(text, point, micros);
+  if (value > kIntegerLimit * kMicros) return false;
   micros = negative ? -value : value;
   return true;
 }

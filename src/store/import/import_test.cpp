@@ -128,9 +128,7 @@ TEST_F(ImportTest, EverySeparatorAndDateFormReadsTheSame) {
       const std::string name =
           fmt::format("f{}s{}.csv", static_cast<int>(form), static_cast<int>(separator));
       SCOPED_TRACE(name + text.substr(0, 120));
-      ImportOptions options = options_;
-      options.csv.day_first = form == DateForm::kDmy;  // a week of one month decides nothing
-      ExpectSameBars(MustImport({dir_.Write(name, text)}, options).bars, plain);
+      ExpectSameBars(MustImport({dir_.Write(name, text)}, options_).bars, plain);
     }
   }
   std::string comma = Join(series.Rows());
@@ -431,6 +429,17 @@ TEST_F(ImportTest, TrueFxRowsOfOtherPairsArePassedOver) {
   EXPECT_TRUE(Contains(MustRefuse({dir_.Write("t.csv", text)}, options), "none of them of GBPUSD"));
 }
 
+TEST_F(ImportTest, BrokersSuffixesOfASymbolAreOurs) {
+  const std::string text =
+      "\"Exness\",\"Symbol\",\"Timestamp\",\"Bid\",\"Ask\"\n"
+      "exness,EURUSD_Raw_Spread,\"2019-01-07 00:00:00.123Z\",1.10000,1.10010\n"
+      "exness,EURUSDm,\"2019-01-07 00:01:00.123Z\",1.10000,1.10010\n"
+      "exness,EURUSDT,\"2019-01-07 00:02:00.123Z\",1.10000,1.10010\n";
+  ImportOptions options = options_;
+  options.timeframe = Timeframe::Minutes(1);
+  EXPECT_EQ(MustImport({dir_.Write("t.csv", text)}, options).report.rows, 2);
+}
+
 TEST_F(ImportTest, FinerBarsAreAggregatedAndCoarserRefused) {
   Series series;
   series.timeframe = Timeframe::Minutes(15);
@@ -505,8 +514,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{"offset.csv", GoodRows() + "2019-01-14 00:00:00Z,1.1,1.1,1.1,1.1,5\n",
                  "unlike the rows before"},
         BadInput{"swap.csv",
-                 "time,open,high,low,close\n02/01/2019 00:00,1.1,1.1,1.1,1.1\n03/01/2019 "
-                 "00:00,1.1,1.1,1.1,1.1\n",
+                 "time,open,high,low,close\n02/01/2019 00:00,1.1,1.1,1.1,1.1\n02/01/2019 "
+                 "01:00,1.1,1.1,1.1,1.1\n",
                  "give --date-order"},
         BadInput{"cut.csv.gz", Gzip(GoodRows()).substr(0, 900), "is a gzip file that is cut off"},
         BadInput{"damaged.csv.gz",

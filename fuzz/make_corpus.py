@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the importers' fuzz targets: fuzz/make_corpus.py (from the checkout's root). All content is made
+up here. The first byte of each seed is the choice that its target reads."""
+import gzip
+import io
+import lzma
+import pathlib
+import struct
+import zipfile
+
+ROOT = pathlib.Path(__file__).parent / "corpus"
+
+
+def put(target, name, choice, content):
+    folder = ROOT / target
+    folder.mkdir(parents=True, exist_ok=True)
+    data = content if isinstance(content, bytes) else content.encode()
+    (folder / name).write_bytes(bytes([choice]) + data)
+
+
+def rows(form, count=4):
+    out = []
+    for i in range(count):
+        price = 1.1 + i / 1e4
+        out.append(form.format(i=i, o=price, h=price + 3e-5, l=price - 3e-5, c=price + 1e-5, a=price + 2e-5))
+    return "".join(out)
+
+
+def alone(data):
+    return lzma.compress(data, format=lzma.FORMAT_ALONE)
+
+
+def zipped(name, content):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), content)
+    return buffer.getvalue()
+
+
+csv = "time,open,high,low,close,volume\n" + rows("2019-01-07T0{i}:00:00Z,{o:.5f},{h:.5f},{l:.5f},{c:.5f},7\n")
+histdata = rows("20190107 0{i}0000;{o:.6f};{h:.6f};{l:.6f};{c:.6f};0\n")
+ticks = rows("20190107 0{i}0000065,{o:.6f},{a:.6f},0\n")
+lean = rows("{i}60000,{o:.5f},{h:.5f},{l:.5f},{c:.5f},0,{a:.5f},{h:.5f},{l:.5f},{a:.5f},0\r\n")
+mt5 = ("<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<SPREAD>\n"
+       + rows("2019.01.07\t0{i}:00:00\t{o:.5f}\t{h:.5f}\t{l:.5f}\t{c:.5f}\t5\t0\t12\n"))
+truefx = rows("EUR/USD,20190107 0{i}:00:00.295,{o:.5f},{a:.5f}\n")
+export = "Gmt time,Open,High,Low,Close,Volume\n" + rows("07.01.2019 0{i}:00:00.000,{o:.5f},{h:.5f},{l:.5f},{c:.5f},9.5\n")
+days = "Date;Open;High;Low;Close\n" + rows("2019-01-0{i};{o:.5f};{h:.5f};{l:.5f};{c:.5f}\n").replace(".", ",")
+tick_records = b"".join(struct.pack(">IIIff", i * 1000, 110010 + i, 110000 + i, 1.5, 2.25) for i in range(5))
+candle_records = b"".join(struct.pack(">IIIIIf", i * 60, 110000, 110001, 109990, 110010, 3.5 if i else 0) for i in range(5))
+json_ticks = ('{"timestamp":1546819200000,"multiplier":1.0E-5,"ask":1.1001,"bid":1.1,"times":[5,100],"asks":[0,1],'
+              '"bids":[0,1],"askVolumes":[1,1],"bidVolumes":[1,1]}')
+json_candles = ('{"timestamp":1546819200000,"multiplier":1.0E-5,"open":1.1,"high":1.2,"low":1.0,"close":1.1,"shift":60000,'
+                '"times":[0,1],"opens":[0,1],"highs":[0,0],"lows":[0,0],"closes":[0,-1],"volumes":[1,2.5]}')
+
+for name, choice, content in [
+        ("csv", 0, csv), ("histdata", 32 + 16, histdata), ("ticks", 32 + 16, ticks), ("lean", 1, lean), ("lean_ticks", 17, rows("{i}60000.0,{o:.5f},{a:.5f}\r\n")),
+        ("metatrader", 32, mt5), ("truefx", 16, truefx), ("export_ask", 2, export), ("days", 128, days),
+        ("gzip", 0, gzip.compress(csv.encode(), mtime=0)), ("zip", 0, zipped("a.csv", csv)), ("utf16", 0, csv.encode("utf-16")),
+        ("bi5_ticks", 3 + 16, alone(tick_records)), ("bi5_candles", 4, alone(candle_records)), ("json", 16, json_ticks)]:
+    put("import", name, choice, content)
+for name, choice, content in [("ticks", 0, tick_records), ("candles", 1, candle_records), ("json_ticks", 2, json_ticks), ("json_candles", 2, json_candles),
+                              ("path", 3, "EURUSD/2019/01/04/BID_candles_min_1.bi5")]:
+    put("dukascopy", name, choice, content)
+for name, choice, content in [("gzip", 0, gzip.compress(csv.encode(), mtime=0)), ("zip", 1, zipped("a.csv", csv)), ("lzma", 2, alone(tick_records)),
+                              ("utf16", 3, "time,é€😀".encode("utf-16"))]:
+    put("unpack", name, choice, content)
+for name, choice, content in [("decimal", 0, "1.5981999999999998"), ("iso", 0, "2019-01-07 03:04:05.678+02:00"), ("export", 1, "07.01.2019 03:04:05.678 GMT+0100"),
+                              ("us", 2, "01/07/2019 3:04"), ("compact", 3, "20190107 030405678"), ("epoch", 4, "1546819200.25"), ("zone", 0, "UTC+05:30/EU")]:
+    put("scan", name, choice, content)
