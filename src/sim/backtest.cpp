@@ -332,16 +332,17 @@ Result<BacktestResult> RunBacktest(const World& world, std::span<const double> t
                                first_row + static_cast<std::int64_t>(i))};
     }
   }
-  const double* data = targets.data() - first_row;
-  return Run(world, first_row, last_row,
-             [data](std::int64_t row, const Account&) { return data[row]; });
+  return Run(world, first_row, last_row, [&](std::int64_t row, const Account&) {
+    return targets[static_cast<std::size_t>(row - first_row)];
+  });
 }
 
 Result<PolicyRun> RunPolicy(const World& world, const FeatureView& features, rl::Policy& policy,
                             std::int64_t first_row, std::int64_t last_row) {
   TW_TRY(CheckRange(world, first_row, last_row));
   const int width = features.cols + kAccountFeatures;
-  // The policy's own space decides how its action is read: a committee gives exposures in any world.
+  // The policy's own space decides how its action is read: a committee gives exposures in any
+  // world.
   const rl::ActionSpace& space = policy.action_space();
   const bool discrete = space.kind == rl::ActionSpace::Kind::kDiscrete;
   if (features.rows != world.rows() || policy.observation_width() != width || space.width() != 1 ||
