@@ -247,7 +247,7 @@ Result<std::vector<StoreEntry>> Snapshot::Entries() const {
     const std::string folder = PathOf("features/" + code);
     for (const std::string& name : NamesIn(folder)) {
       if (!name.ends_with(".json")) continue;
-      const std::string path = folder + "/" + name;
+      const std::string path = fmt::format("{}/{}", folder, name);
       const std::string text = TW_TRY(ReadFile(path));
       entries.push_back(TW_TRY(ParseMeta(text, path)));
     }

@@ -1,6 +1,7 @@
 #include "store/internal/transaction.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -20,6 +21,10 @@ std::int64_t NumberOf(const std::string& name) {
       name.find_first_not_of("0123456789") != std::string::npos)
     return 0;
   return std::strtoll(name.c_str(), nullptr, 10);
+}
+
+std::string PathIn(const std::string& folder, const std::string& name) {
+  return fmt::format("{}/{}", folder, name);
 }
 
 std::string FolderOf(const std::string& relative) {
@@ -51,10 +56,10 @@ Result<Transaction> Transaction::Begin(const std::string& dir, const FileHook& h
 Result<void> Transaction::ClearLeftovers() {
   const std::int64_t current = base_ ? base_->number() : 0;
   for (const std::string& name : NamesIn(dir_ + "/generations")) {
-    if (NumberOf(name) > current) TW_TRY(disk_.RemoveAll(dir_ + "/generations/" + name));
+    if (NumberOf(name) > current) TW_TRY(disk_.RemoveAll(PathIn(dir_ + "/generations", name)));
   }
   for (const std::string& name : NamesIn(dir_)) {
-    if (name == "current.new") TW_TRY(disk_.RemoveAll(dir_ + "/" + name));
+    if (name == "current.new") TW_TRY(disk_.RemoveAll(PathIn(dir_, name)));
   }
   return {};
 }
@@ -97,12 +102,12 @@ Result<void> Transaction::Build(const std::string& target) {
   for (const auto& [relative, change] : changes_) TW_TRY(BuildFile(target, relative, change));
   // All written, then all synced: the disk can work on several at once.
   for (const auto& [relative, change] : changes_) {
-    if (!std::holds_alternative<Dropped>(change)) TW_TRY(disk_.Sync(target + "/" + relative));
+    if (!std::holds_alternative<Dropped>(change)) TW_TRY(disk_.Sync(PathIn(target, relative)));
   }
   for (const std::string& folder : folders) {
     // A folder that lost its last file is not made.
-    if (::access((target + "/" + folder).c_str(), F_OK) == 0)
-      TW_TRY(disk_.Sync(target + "/" + folder));
+    if (::access(PathIn(target, folder).c_str(), F_OK) == 0)
+      TW_TRY(disk_.Sync(PathIn(target, folder)));
   }
   TW_TRY(disk_.Sync(target));
   return disk_.Sync(dir_ + "/generations");
@@ -116,11 +121,11 @@ Result<void> Transaction::BuildFolder(const std::string& target, const std::stri
   }
   if (base_ && !wanted) {
     for (const std::string& name : NamesIn(base_->PathOf(folder))) {
-      wanted = wanted || !changes_.contains(folder + "/" + name);
+      wanted = wanted || !changes_.contains(PathIn(folder, name));
     }
   }
   if (!wanted) return {};
-  TW_TRY(disk_.MakeDirectory(target + "/" + folder));
+  TW_TRY(disk_.MakeDirectory(PathIn(target, folder)));
   if (folder == "features") return {};
   return LinkUnchanged(target, folder);
 }
@@ -132,14 +137,14 @@ Result<void> Transaction::LinkUnchanged(const std::string& target, const std::st
     const std::string relative = prefix + name;
     const bool is_folder = folder.empty() && name.find('.') == std::string::npos;
     if (is_folder || changes_.contains(relative)) continue;
-    TW_TRY(disk_.Link(base_->PathOf(relative), target + "/" + relative));
+    TW_TRY(disk_.Link(base_->PathOf(relative), PathIn(target, relative)));
   }
   return {};
 }
 
 Result<void> Transaction::BuildFile(const std::string& target, const std::string& relative,
                                     const Change& change) {
-  const std::string path = target + "/" + relative;
+  const std::string path = PathIn(target, relative);
   if (const auto* text = std::get_if<std::string>(&change)) {
     return disk_.WriteNew(path, std::array{BytesOf(*text)});
   }
@@ -157,7 +162,7 @@ Result<void> Transaction::BuildFile(const std::string& target, const std::string
 Result<void> Transaction::Prune(std::int64_t current) {
   for (const std::string& name : NamesIn(dir_ + "/generations")) {
     const std::int64_t number = NumberOf(name);
-    const std::string path = dir_ + "/generations/" + name;
+    const std::string path = PathIn(dir_ + "/generations", name);
     if (number == 0 || number > current - kKeptGenerations || !Unheld(path)) continue;
     TW_TRY(disk_.RemoveAll(path));
   }
