@@ -174,6 +174,9 @@ int RunCommandLine(std::vector<std::string> args, AppContext& context) {
   AddTrainCommand(root, context);
   AddBacktestCommand(root, context);
   AddReportCommand(root, context);
+  AddFeaturesCommands(root, context);
+  AddRunsCommands(root, context);
+  AddModelsCommands(root, context);
   AddConfigCommands(root, context);
   AddDoctorCommand(root, context);
   AddCompletionCommand(root, context);

@@ -24,9 +24,9 @@ struct DailyReturn {
 /// What makes a trial: another configuration, other data or another window is another trial;
 /// another seed is not.
 struct TrialKey {
-  std::string config_hash;  // SHA-256 of the effective config without seeds
-  std::string data_hash;    // SHA-256 of the bars that the trial read
-  std::string window;       // "EURUSD 60min 2006-01-02..2019-09-30": what was judged
+  std::string config_hash = {};  // SHA-256 of the effective config without seeds
+  std::string data_hash = {};    // SHA-256 of the bars that the trial read
+  std::string window = {};       // "EURUSD 60min 2006-01-02..2019-09-30": what was judged
 
   bool operator==(const TrialKey&) const = default;
 };
@@ -37,14 +37,14 @@ enum class TrialKind : std::uint8_t {
 };
 
 struct Trial {
-  TrialKey key;
-  std::string family;  // trials that were chosen among: a strategy's name, a study
-  std::string who;     // the command or process that ran it
+  TrialKey key = {};
+  std::string family = {};  // trials that were chosen among: a strategy's name, a study
+  std::string who = {};     // the command or process that ran it
   TrialKind kind = TrialKind::kWalkForward;
-  std::string seed;  // "0", "1", ... or "ensemble"
+  std::string seed = {};  // "0", "1", ... or "ensemble"
   /// Out-of-sample, by strictly increasing date; may be empty for a pruned trial, which counts all
   /// the same.
-  std::vector<DailyReturn> daily_returns;
+  std::vector<DailyReturn> daily_returns = {};
 };
 
 struct Recorded {
@@ -55,10 +55,10 @@ struct Recorded {
 
 /// A look at the terminal holdout. Every look is a row, also the same one twice.
 struct HoldoutLook {
-  TrialKey key;
-  std::string family;
-  std::string who;
-  std::string model;         // "name:version", or what was looked with
+  TrialKey key = {};
+  std::string family = {};
+  std::string who = {};
+  std::string model = {};    // "name:version", or what was looked with
   std::int64_t time_ms = 0;  // filled in when read
 };
 

@@ -67,24 +67,24 @@ struct Run {
 };
 
 struct NewRun {
-  std::string experiment_id;
-  std::string run_name;       // a name is made when empty
-  std::string parent_run_id;  // nested runs: becomes the tag mlflow.parentRunId
-  std::vector<KeyValue> tags;
+  std::string experiment_id = {};
+  std::string run_name = {};       // a name is made when empty
+  std::string parent_run_id = {};  // nested runs: becomes the tag mlflow.parentRunId
+  std::vector<KeyValue> tags = {};
 };
 
 /// Which runs, in which order.
 struct RunQuery {
-  std::vector<std::string> experiment_ids;  // all when empty
+  std::vector<std::string> experiment_ids = {};  // all when empty
   /// MLflow's grammar: comparisons joined by AND, such as
   ///   metrics.sharpe > 1 AND params.algo = 'ppo' AND tags.`mlflow.parentRunId` = '...' AND status
   ///   != 'FAILED'
   /// with = != > >= < <= for numbers, = != LIKE ILIKE for texts; attributes run_id, run_name,
   /// status, start_time, end_time.
-  std::string filter;
+  std::string filter = {};
   /// Items such as "metrics.sharpe DESC", "start_time ASC"; newest first when empty. Runs without
   /// the key come last.
-  std::vector<std::string> order_by;
+  std::vector<std::string> order_by = {};
   std::int64_t max_results = 1000;
 };
 
