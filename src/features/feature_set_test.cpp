@@ -144,6 +144,21 @@ RC_GTEST_PROP(FeatureSetProperty, WindowsEqualTheirDefinitionsEvenAfterWildValue
   }
 }
 
+TEST(FeatureSetTest, AGapLongerThanTheLookBackStreamsAsTheBatchDoes) {
+  const FeatureSet set = Compile(EveryFunction());
+  TestSeries series = RandomSeries(11, 1000, 900);
+  const TestSeries later = RandomSeries(12, series.rows.back() + 3 * set.lookback() + 17, 900);
+  series.rows.insert(series.rows.end(), later.rows.begin(), later.rows.end());
+  series.bars.insert(series.bars.end(), later.bars.begin(), later.bars.end());
+  const FeatureMatrix whole = set.BatchRows(series.rows, series.bars);
+  FeatureStream stream = set.NewStream();
+  std::vector<float> row(static_cast<std::size_t>(set.cols()));
+  for (std::size_t bar = 0; bar < series.rows.size(); ++bar) {
+    ASSERT_TRUE(stream.Push(series.rows[bar], series.bars[bar], row).ok());
+    ASSERT_TRUE(SameBits(row, whole.row(static_cast<std::int64_t>(bar)))) << bar;
+  }
+}
+
 TEST(FeatureSetTest, AWindowOfEqualPricesHasExactlyNoSpread) {
   const FeatureSet set = Compile({.formulas = {{"std", "Std($close,5)", ""},
                                                {"slope", "Slope($close,5)", ""},

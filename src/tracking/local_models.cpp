@@ -66,17 +66,25 @@ Result<void> InsertVersionTag(db::Database& database, std::string_view name, std
 /// Writes all files below a directory of another name, which then takes its place: a killed process
 /// leaves either no model or a whole one.
 Result<void> StoreModelFiles(const std::string& root, std::span<const ArtifactFile> files) {
-  const std::string parent = root.substr(0, root.rfind('/'));
   const std::string building = root + ".partial";
-  for (const ArtifactFile& file : files) {
-    const std::string path = fmt::format("{}/{}", building, file.path);
-    TW_TRY(CreateDirectories(path.substr(0, path.rfind('/'))));
-    TW_TRY(WriteFileAtomically(path, file.content));
+  const auto build = [&]() -> Result<void> {
+    for (const ArtifactFile& file : files) {
+      const std::string path = fmt::format("{}/{}", building, file.path);
+      TW_TRY(CreateDirectories(path.substr(0, path.rfind('/'))));
+      TW_TRY(WriteFileAtomically(path, file.content));
+    }
+    std::error_code error;
+    std::filesystem::rename(building, root, error);
+    if (error) return Error{ErrorCode::kIo, fmt::format("{}: {}", root, error.message())};
+    return SyncDirectory(root.substr(0, root.rfind('/')));
+  };
+  Result<void> built = build();
+  if (!built.ok()) {
+    // A full disk gets its room back.
+    std::error_code ignored;
+    std::filesystem::remove_all(building, ignored);
   }
-  std::error_code error;
-  std::filesystem::rename(building, root, error);
-  if (error) return Error{ErrorCode::kIo, fmt::format("{}: {}", root, error.message())};
-  return SyncDirectory(parent);
+  return built;
 }
 
 }  // namespace

@@ -278,6 +278,12 @@ TEST_F(LocalTrackerTest, AFullDiskIsAnErrorAndNothingIsLostOnceThereIsRoom) {
     if (status.error().code != ErrorCode::kIo) return 2;
     if (tracker->LogArtifact(run.run_id, "big", std::string(300'000, 'x')).ok()) return 3;
     if (tracker->ReadArtifact(run.run_id, "big").ok()) return 4;
+    const std::vector<ArtifactFile> files = {{"a", "small"}, {"b", std::string(300'000, 'x')}};
+    if (tracker->LogModel(run.run_id, "m", files).ok()) return 8;
+    const std::string models = dir_ / ("artifacts/" + run.experiment_id + "/models");
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(models)) {
+      if (entry.is_regular_file()) return 9;
+    }
     LimitFiles(RLIM_INFINITY);
     if (!buffer.Flush().ok()) return 5;
     if (buffer.dropped() != 0) return 6;
