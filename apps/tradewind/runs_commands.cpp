@@ -32,6 +32,7 @@ struct RunsArguments {
   std::vector<std::string> order;
   std::vector<std::string> metrics;
   std::int64_t limit = 20;
+  bool nested = false;
   std::vector<std::string> runs;
   std::string history;
   std::string family;
@@ -131,7 +132,17 @@ Status ListRuns(AppContext& context, const RunsArguments& arguments) {
       return Error{ErrorCode::kNotFound, fmt::format("no experiment '{}'", arguments.experiment)};
     }
   }
-  const std::vector<Run> runs = TW_TRY(tracker->SearchRuns(query));
+  // A training has a nested run for each agent; they would bury the runs that people look for. A
+  // filter may be about them, so then all that fit are shown.
+  const bool top_only = !arguments.nested && arguments.filter.empty();
+  if (top_only) query.max_results = 1'000'000;
+  std::vector<Run> runs = TW_TRY(tracker->SearchRuns(query));
+  if (top_only) {
+    std::erase_if(runs, [](const Run& run) { return run.tags.contains("mlflow.parentRunId"); });
+    if (runs.size() > static_cast<std::size_t>(arguments.limit)) {
+      runs.resize(static_cast<std::size_t>(arguments.limit));
+    }
+  }
   if (context.json()) {
     auto list = Json::array();
     for (const Run& run : runs) {
@@ -483,6 +494,7 @@ void AddRunsCommands(CLI::App& root, AppContext& context) {
       ->allow_extra_args(false);
   list->add_option("--metric", arguments->metrics, "Also show this metric; repeatable")
       ->allow_extra_args(false);
+  list->add_flag("--nested", arguments->nested, "Also the nested runs, one an agent");
   list->add_option("--limit", arguments->limit, "At most this many")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
