@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cctype>
 #include <set>
 #include <utility>
 
@@ -91,6 +92,23 @@ RowSet RowsOf(LoadedPart& part, std::uint32_t number, std::int64_t tick_micros) 
   return rows;
 }
 
+/// A word of the file's name that is another instrument's symbol, or nothing.
+std::string OtherSymbolInName(std::string_view name, const std::string& symbol) {
+  std::string other;
+  std::string word;
+  for (std::size_t i = 0; i <= name.size(); ++i) {
+    const auto c = static_cast<unsigned char>(i < name.size() ? name[i] : ' ');
+    if (std::isalpha(c) != 0) {
+      word.push_back(static_cast<char>(std::toupper(c)));
+      continue;
+    }
+    if (word == symbol) return {};
+    if (word.size() == 6 && InstrumentTable::BuiltIn().Find(word).ok()) other = word;
+    word.clear();
+  }
+  return other;
+}
+
 void DescribeParts(Assembly& assembly) {
   for (const LoadedPart& part : assembly.parts) {
     FileReport file;
@@ -113,6 +131,11 @@ void DescribeParts(Assembly& assembly) {
     file.first = part.first_utc;
     file.last = part.last_utc;
     assembly.report.rows += file.rows;
+    const std::string named = OtherSymbolInName(file.name, assembly.options.instrument.symbol);
+    if (!named.empty()) {
+      assembly.report.notes.push_back(fmt::format("{}: the name says {}, imported as {}", file.name,
+                                                  named, assembly.options.instrument.symbol));
+    }
     const std::int64_t others = part.bars.other_symbols + part.ticks.other_symbols;
     if (others > 0)
       assembly.report.notes.push_back(

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 #include <map>
 #include <utility>
 
@@ -93,6 +94,16 @@ Status LoadJson(LoadedPart& part, const ImportOptions& options, std::size_t file
   return {};
 }
 
+/// The usual step of the stamps; a handful of rows with gaps between them shows too little against
+/// --freq.
+std::int64_t BarNanosOf(const std::vector<std::int64_t>& stamps, const ImportOptions& options) {
+  constexpr std::size_t kFew = 6;
+  const std::int64_t inferred = InferBarNanos(stamps);
+  if (!options.timeframe || stamps.size() > kFew) return inferred;
+  const std::int64_t wanted = std::int64_t{options.timeframe->minutes()} * kNanosPerMinute;
+  return options.timeframe->intraday() && inferred % wanted == 0 ? wanted : inferred;
+}
+
 Status LoadCsv(LoadedPart& part, const ImportOptions& options, std::size_t file) {
   const std::string_view bytes = part.source.bytes();
   const CsvLayout layout =
@@ -106,7 +117,7 @@ Status LoadCsv(LoadedPart& part, const ImportOptions& options, std::size_t file)
   } else {
     part.bars = TW_TRY(ScanBars(bytes, layout, symbol));
     if (part.bars.ask.open.empty()) part.side = SideOfFile(part, options, file);
-    part.bar_nanos = InferBarNanos(part.bars.stamp);
+    part.bar_nanos = BarNanosOf(part.bars.stamp, options);
   }
   if (part.stamps().empty()) {
     const std::int64_t others = part.is_ticks ? part.ticks.other_symbols : part.bars.other_symbols;
@@ -141,8 +152,9 @@ std::int64_t InferBarNanos(const std::vector<std::int64_t>& stamps) {
   std::map<std::int64_t, std::int64_t> counts;
   std::size_t steps = 0;
   for (std::size_t i = 1; i < stamps.size() && steps < kStepsMax; ++i) {
-    const std::int64_t step = stamps[i] - stamps[i - 1];
-    if (step <= 0) continue;
+    const std::int64_t step =
+        std::abs(stamps[i] - stamps[i - 1]);  // some files begin with the newest
+    if (step == 0) continue;
     ++counts[step];
     ++steps;
   }

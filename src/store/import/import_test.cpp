@@ -71,6 +71,11 @@ std::string Join(const std::vector<std::string>& rows,
   return text;
 }
 
+std::string GoodRows() {
+  Series series;
+  return Join(series.Rows());
+}
+
 void ExpectSameBars(const BarTable& a, const BarTable& b) {
   EXPECT_EQ(a.open_time, b.open_time);
   EXPECT_EQ(a.price.open, b.price.open);
@@ -217,6 +222,31 @@ TEST_F(ImportTest, OutOfOrderRowsAreSortedAndCounted) {
   ExpectSameBars(result.bars, sorted);
   EXPECT_EQ(result.report.repaired_by_reason.at("out of order: sorted"), 3);
   EXPECT_FALSE(result.report.files.at(0).ordered);
+}
+
+TEST_F(ImportTest, FilesThatBeginWithTheNewestRowAreTurned) {
+  Series series;
+  std::vector<std::string> rows = series.Rows();
+  const BarTable sorted = MustImport({dir_.Write("a.csv", Join(rows))}, options_).bars;
+  std::reverse(rows.begin(), rows.end());
+  ExpectSameBars(MustImport({dir_.Write("b.csv", Join(rows))}, options_).bars, sorted);
+}
+
+TEST_F(ImportTest, AFewRowsWithGapsAreWhatFreqSays) {
+  Series series;
+  const std::vector<std::string> rows = series.Rows();
+  const std::string path = dir_.Write("few.csv", Join({rows[0], rows[2], rows[4]}));
+  EXPECT_EQ(MustImport({path}, options_).report.timeframe, Timeframe::Minutes(120));
+  ImportOptions hours = options_;
+  hours.timeframe = Timeframe::Minutes(60);
+  EXPECT_EQ(MustImport({path}, hours).bars.size(), 3U);
+}
+
+TEST_F(ImportTest, ANameThatSaysAnotherInstrumentIsNoted) {
+  const ImportReport report =
+      MustImport({dir_.Write("DAT_ASCII_GBPUSD.csv", GoodRows())}, options_).report;
+  ASSERT_EQ(report.notes.size(), 1U);
+  EXPECT_TRUE(Contains(report.notes[0], "the name says GBPUSD"));
 }
 
 TEST_F(ImportTest, AnotherScaleIsQuarantinedAndRealExtremesStay) {
@@ -484,11 +514,6 @@ TEST_P(BadInputs, AreOneErrorThatNamesFileAndPlace) {
   EXPECT_TRUE(Contains(message, path)) << message;
   EXPECT_TRUE(Contains(message, GetParam().message)) << message;
   EXPECT_FALSE(Contains(message, "\n"));
-}
-
-std::string GoodRows() {
-  Series series;
-  return Join(series.Rows());
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -8,9 +8,9 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <utility>
 
-#include "base/files.h"
 #include "market/instrument.h"
 
 namespace tw::store {
@@ -42,8 +42,10 @@ TempDir::~TempDir() {
 std::string TempDir::Write(const std::string& name, std::string_view content) const {
   const std::string path = path_ + "/" + name;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path());
-  const Status written = WriteFileAtomically(path, content);
-  TW_CHECK(written.ok(), "{}", written.error().message);
+  std::ofstream file(path, std::ios::binary);
+  file << content;
+  TW_CHECK(file.good(), "{} cannot be written", path);
+  file.close();
   return path;
 }
 

@@ -206,8 +206,8 @@ Result<MergeReport> Merge(const BarTable& bars, const IncomingBars& incoming, Co
   if (report.conflicts > 0 && policy == ConflictPolicy::kRefuse) {
     return Error{ErrorCode::kBadData,
                  fmt::format("{}: {} bars differ from what the store has ({}); nothing was "
-                             "written. Choose to keep the "
-                             "stored ones or to replace them",
+                             "written; --on-conflict keep leaves the stored ones, replace takes "
+                             "the new",
                              NameOf(bars), report.conflicts, report.first_conflicts.front())};
   }
   for (const auto& [field, values] : incoming.fields) {
