@@ -51,6 +51,13 @@ struct Episode {
   std::int64_t length = 0;
 };
 
+Episode ReadEpisode(StateReader& reader) {
+  Episode episode;
+  episode.reward_sum = reader.Value<double>();
+  episode.length = reader.Value<std::int64_t>();
+  return episode;
+}
+
 bool AllFinite(std::span<const float> values) {
   return std::ranges::all_of(values, [](float value) { return std::isfinite(value); });
 }
@@ -92,6 +99,7 @@ struct Ppo::Impl {
   void StoreStep(std::size_t step);
   float ValueOf(std::span<const float> observation);
   Result<void> CheckFinite() const;
+  Result<void> Restore(StateReader& reader);
   PpoLog MakeLog(const UpdateStats& stats, const UpdateRates& rates, std::int64_t started_nanos,
                  std::int64_t started_steps) const;
 
@@ -261,6 +269,51 @@ PpoLog Ppo::Impl::MakeLog(const UpdateStats& stats, const UpdateRates& rates,
   return log;
 }
 
+/// Reads everything before it changes anything.
+Result<void> Ppo::Impl::Restore(StateReader& reader) {
+  const bool was_started = reader.Value<std::uint8_t>() != 0;
+  const auto saved_timesteps = reader.Value<std::int64_t>();
+  const auto saved_iterations = reader.Value<std::int64_t>();
+  const auto saved_updates = reader.Value<std::int64_t>();
+  nn::FloatVector parameters(network.parameter_floats());
+  nn::FloatVector first(parameters.size());
+  nn::FloatVector second(parameters.size());
+  reader.Array(std::span<float>(parameters));
+  const auto adam_steps = reader.Value<std::int64_t>();
+  reader.Array(std::span<float>(first));
+  reader.Array(std::span<float>(second));
+  const RngState action_state = reader.Stream();
+  const RngState shuffle_state = reader.Stream();
+  std::vector<float> saved_observations(observations.size());
+  std::vector<std::uint8_t> saved_starts(envs);
+  reader.Array(std::span<float>(saved_observations));
+  reader.Array(std::span<std::uint8_t>(saved_starts));
+  std::vector<Episode> saved_running(envs);
+  for (Episode& episode : saved_running) episode = ReadEpisode(reader);
+  std::deque<Episode> saved_finished;
+  const auto finished_count = reader.Value<std::uint64_t>();
+  for (std::uint64_t i = 0; i < finished_count && reader.ok(); ++i)
+    saved_finished.push_back(ReadEpisode(reader));
+  const std::string env_state = reader.Text();
+  TW_TRY_CTX(reader.Finish(), "checkpoint");
+  if (was_started) TW_TRY_CTX(env.LoadState(env_state), "checkpoint: environment");
+
+  started = was_started;
+  num_timesteps = saved_timesteps;
+  iterations = saved_iterations;
+  n_updates = saved_updates;
+  std::ranges::copy(parameters, network.parameters().begin());
+  network.Refresh();
+  optimizer.Restore(adam_steps, first, second);
+  action_rng = Rng(action_state);
+  shuffle_rng = Rng(shuffle_state);
+  observations = std::move(saved_observations);
+  episode_starts = std::move(saved_starts);
+  running = std::move(saved_running);
+  finished = std::move(saved_finished);
+  return {};
+}
+
 Ppo::Ppo(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Ppo::~Ppo() = default;
@@ -302,12 +355,11 @@ Result<LearnResult> Ppo::Learn(std::int64_t total_timesteps, const PpoCallback& 
     if (m.config.clip_range_vf) rates.clip_range_vf = m.config.clip_range_vf->At(progress);
     const UpdateStats stats = m.updater.Update(m.buffer, rates, m.shuffle_rng);
     m.n_updates += stats.epochs;
-    if (!stats.finite) {
-      return Error{
-          ErrorCode::kBadData,
-          fmt::format(
-              "PPO: the loss stopped being finite in the update after step {} (learning rate {})",
-              m.num_timesteps, rates.learning_rate)};
+    // The last step of all may have gone astray without a loss after it.
+    if (!stats.finite || !AllFinite(m.network.parameters())) {
+      return Error{ErrorCode::kBadData, fmt::format("PPO: loss or weights stopped being finite in "
+                                                    "the update after step {} (learning rate {})",
+                                                    m.num_timesteps, rates.learning_rate)};
     }
     if (callback && !callback(m.MakeLog(stats, rates, started_nanos, started_steps)))
       return LearnResult::kStopped;
@@ -371,53 +423,7 @@ Result<void> Ppo::LoadCheckpoint(std::string_view bytes, bool any_machine) {
                              "than an uninterrupted run, and has to be forced",
                              kernel, nn::KernelName())};
   }
-  const bool started = reader.Value<std::uint8_t>() != 0;
-  const auto num_timesteps = reader.Value<std::int64_t>();
-  const auto iterations = reader.Value<std::int64_t>();
-  const auto n_updates = reader.Value<std::int64_t>();
-  nn::FloatVector parameters(m.network.parameter_floats());
-  nn::FloatVector first(parameters.size());
-  nn::FloatVector second(parameters.size());
-  reader.Array(std::span<float>(parameters));
-  const auto adam_steps = reader.Value<std::int64_t>();
-  reader.Array(std::span<float>(first));
-  reader.Array(std::span<float>(second));
-  const RngState action_state = reader.Stream();
-  const RngState shuffle_state = reader.Stream();
-  std::vector<float> observations(m.observations.size());
-  std::vector<std::uint8_t> episode_starts(m.envs);
-  reader.Array(std::span<float>(observations));
-  reader.Array(std::span<std::uint8_t>(episode_starts));
-  const auto read_episode = [&reader] {
-    Episode episode;
-    episode.reward_sum = reader.Value<double>();
-    episode.length = reader.Value<std::int64_t>();
-    return episode;
-  };
-  std::vector<Episode> running(m.envs);
-  for (Episode& episode : running) episode = read_episode();
-  std::deque<Episode> finished;
-  const auto finished_count = reader.Value<std::uint64_t>();
-  for (std::uint64_t i = 0; i < finished_count && reader.ok(); ++i)
-    finished.push_back(read_episode());
-  const std::string env_state = reader.Text();
-  TW_TRY_CTX(reader.Finish(), "checkpoint");
-  if (started) TW_TRY_CTX(m.env.LoadState(env_state), "checkpoint: environment");
-
-  m.started = started;
-  m.num_timesteps = num_timesteps;
-  m.iterations = iterations;
-  m.n_updates = n_updates;
-  std::ranges::copy(parameters, m.network.parameters().begin());
-  m.network.Refresh();
-  m.optimizer.Restore(adam_steps, first, second);
-  m.action_rng = Rng(action_state);
-  m.shuffle_rng = Rng(shuffle_state);
-  m.observations = std::move(observations);
-  m.episode_starts = std::move(episode_starts);
-  m.running = std::move(running);
-  m.finished = std::move(finished);
-  return {};
+  return m.Restore(reader);
 }
 
 std::unique_ptr<MlpPolicy> Ppo::MakePolicy(const ObservationNormalizer& normalizer) const {

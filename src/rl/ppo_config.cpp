@@ -116,7 +116,7 @@ void Bind(const ConfigSection& section, NormalizeConfig& config) {
   section.Number("clip_obs", config.clip_obs, {.min = 0, .max = kInfinity});
   section.Number("clip_reward", config.clip_reward, {.min = 0, .max = kInfinity});
   section.Number("gamma", config.gamma, {.min = 0, .max = 1});
-  section.Number("epsilon", config.epsilon, {.min = 0, .max = 1});
+  section.Number("epsilon", config.epsilon, {.min = 1e-12, .max = 1});
 }
 
 Result<void> Validate(const PpoConfig& config, int num_envs) {

@@ -210,6 +210,16 @@ TEST(PpoTest, WhatStopsBeingFiniteIsAnError) {
   EXPECT_NE(result.error().message.find("a reward"), std::string::npos);
 }
 
+TEST(PpoTest, WeightsThatOverflowAreAnError) {
+  const auto env = MakeClassicEnv("CartPole-v1", 2).value();
+  PpoConfig config = SmallConfig();
+  config.learning_rate = {1e38, false};
+  const auto ppo = Ppo::Create(config, *env, 1).value();
+  const Result<LearnResult> result = ppo->Learn(1000);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code, ErrorCode::kBadData);
+}
+
 TEST(PpoTest, LogsUnderStableBaselines3sKeys) {
   const auto env = MakeClassicEnv("Pendulum-v1", 2).value();
   SystemClock clock;
