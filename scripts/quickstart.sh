@@ -26,7 +26,6 @@ fi
 fetch_bars() {
   local folder=$1 work
   [[ -s $folder/$(basename "$BARS") ]] && return
-  install_packages data
   say "fetching a year of EURUSD bars (PyPI: gym-anytrading 2.0.0)"
   work=$(mktemp -d)
   if ! python3 -m pip download --quiet --no-input --disable-pip-version-check --no-deps --dest "$work" \
@@ -46,10 +45,10 @@ fetch_bars() {
 
 begin=$SECONDS
 check_processor
-install_packages
+data=$(cache_dir)/data/gym-anytrading-2.0.0
+if [[ -s $data/$(basename "$BARS") ]]; then install_packages; else install_packages data; fi
 build_preset release tradewind
 export PATH=$PWD/build/release/bin:$PATH
-data=$(cache_dir)/data/gym-anytrading-2.0.0
 fetch_bars "$data"
 
 job=$SECONDS

@@ -55,6 +55,8 @@ class FeatureStream {
  public:
   FeatureStream(FeatureStream&&) noexcept;
   FeatureStream& operator=(FeatureStream&&) noexcept;
+  FeatureStream(const FeatureStream&) = delete;
+  FeatureStream& operator=(const FeatureStream&) = delete;
   ~FeatureStream();
 
   /// The features at the close of the bar in calendar row `absolute_row`

@@ -173,6 +173,7 @@ Result<void> PutCalendar(Transaction& transaction, const std::vector<StoreEntry>
   return {};
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): its columns are moved from
 void PutEntry(Transaction& transaction, const StoreEntry& entry, EntryColumns columns) {
   for (auto& [field, values] : columns.fields) {
     transaction.Put(ColumnPath(entry.instrument.symbol, entry.timeframe, field), std::move(values));

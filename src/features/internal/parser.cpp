@@ -370,7 +370,7 @@ class Parser {
                    : Unexpected("',' or ')'");
       }
     }
-    const auto wanted = static_cast<std::size_t>(info.operands + (info.window ? 1 : 0));
+    const std::size_t wanted = static_cast<std::size_t>(info.operands) + (info.window ? 1U : 0U);
     if (arguments.size() != wanted) {
       return Fail(at, fmt::format("{} takes {} argument{}, not {}", info.name, wanted,
                                   wanted == 1 ? "" : "s", arguments.size()));
