@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -37,12 +38,15 @@ std::string Dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-std::string Grouped(double value) {
-  std::string text = fmt::format("{:.2f}", value);
+/// Fixed decimals, thousands set apart, and no minus in front of a zero.
+std::string Fixed(double value, int digits) {
+  std::string text = fmt::format("{:.{}f}", value, digits);
+  if (text.front() == '-' && text.find_first_of("123456789") == std::string::npos) text.erase(0, 1);
   const std::size_t first = text.front() == '-' ? 1 : 0;
-  for (std::size_t at = text.size() - 3; at > first + 3;) {
+  const std::size_t point = std::min(text.find('.'), text.size());
+  for (std::size_t at = point; at > first + 3;) {
     at -= 3;
-    text.insert(at, ",");
+    text.insert(at, 1, ',');
   }
   return text;
 }
@@ -50,7 +54,7 @@ std::string Grouped(double value) {
 std::string Duration(double seconds) {
   if (std::abs(seconds) < 3600) return fmt::format("{:.0f} min", seconds / 60);
   if (std::abs(seconds) < 172800) return fmt::format("{:.1f} h", seconds / 3600);
-  return fmt::format("{:.{}f} d", seconds / 86400, std::abs(seconds) < 100 * 86400.0 ? 1 : 0);
+  return Fixed(seconds / 86400, std::abs(seconds) < 100 * 86400.0 ? 1 : 0) + " d";
 }
 
 }  // namespace
@@ -83,25 +87,22 @@ std::string Display(const Metric& metric) {
   const double value = *metric.value;
   const MetricDefinition* definition = DefinitionOf(metric.id);
   const std::string_view unit = definition == nullptr ? "ratio" : definition->unit;
-  if (unit.starts_with("fraction")) return fmt::format("{:.2f} %", value * 100);
-  if (unit == "money") return Grouped(value);
+  if (unit.starts_with("fraction")) return Fixed(value * 100, 2) + " %";
   if (unit == "seconds") return Duration(value);
   if (unit == "time") {
     std::string text = FormatIso(UnixNanos::FromSeconds(std::llround(value))).substr(0, 16);
     text[10] = ' ';
     return text;
   }
-  if (unit == "days") return fmt::format("{:.0f} d", value);
-  if (unit == "years") return fmt::format("{:.1f} y", value);
-  if (unit == "number3") return fmt::format("{:.3f}", value);
-  if (unit == "number5") return fmt::format("{:.5f}", value);
-  if (unit == "basis points") return fmt::format("{:.2f} bp", value);
-  if (unit == "count") return fmt::format("{:.0f}", value);
-  if (unit == "number") return fmt::format("{:.1f}", value);
-  if (unit == "pips") return fmt::format("{:.1f}", value);
-  if (unit == "probability") return fmt::format("{:.3f}", value);
+  if (unit == "days") return Fixed(value, 0) + " d";
+  if (unit == "years") return Fixed(value, 1) + " y";
+  if (unit == "basis points") return Fixed(value, 2) + " bp";
+  if (unit == "count") return Fixed(value, 0);
+  if (unit == "number" || unit == "pips") return Fixed(value, 1);
+  if (unit == "number3" || unit == "probability") return Fixed(value, 3);
+  if (unit == "number5") return Fixed(value, 5);
   if (unit == "variance") return fmt::format("{:.3g}", value);
-  return fmt::format("{:.2f}", value);
+  return Fixed(value, 2);
 }
 
 std::string_view ReasonText(std::string_view code) {

@@ -351,6 +351,8 @@ TEST(MetricTest, DisplayGroupsMoneyAndKeepsSigns) {
   EXPECT_EQ(Display(metric), "-1,234,567.89");
   metric.value = 999.5;
   EXPECT_EQ(Display(metric), "999.50");
+  metric.value = -0.001;
+  EXPECT_EQ(Display(metric), "0.00");
   metric.value.reset();
   EXPECT_EQ(Display(metric), "-");
   EXPECT_EQ(Display(Metric{.id = "cagr.v1", .value = 0.1234}), "12.34 %");

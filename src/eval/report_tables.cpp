@@ -54,6 +54,9 @@ std::string WarnText(std::string_view code) {
   if (code == "ruined") return "account ruined";
   if (code == "autocorrelated") return "returns autocorrelated";
   if (code == "open") return "not recovered yet";
+  if (code == "sharpe_not_positive")
+    return "the Sharpe ratio is not above 0: no record is long enough";
+  if (code == "one_trial") return "needs two trials";
   return std::string(code);
 }
 
@@ -90,7 +93,8 @@ std::string IntervalText(const Metric& metric) {
 
 std::string RemarkText(const Metric& metric) {
   std::string out;
-  if (!metric.value) out = ReasonText(metric.reason);
+  // A warning on a missing value says more than the reason's code.
+  if (!metric.value && metric.warn.empty()) out = ReasonText(metric.reason);
   for (const std::string& warn : metric.warn) out += (out.empty() ? "" : "; ") + WarnText(warn);
   return EscapeHtml(out);
 }
@@ -102,7 +106,9 @@ std::string MetricRows(std::span<const Metric> metrics, std::string_view scope) 
         "<tr><th scope=\"row\">{}</th><td class=\"num\">{}</td><td class=\"num\">{}</td><td "
         "class=\"num\">{}</td>"
         "<td class=\"remark\">{}</td></tr>\n",
-        Term(metric, scope), ValueText(metric), IntervalText(metric), metric.n, RemarkText(metric));
+        Term(metric, scope), ValueText(metric), IntervalText(metric),
+        CountText(static_cast<std::size_t>(std::max<std::int64_t>(metric.n, 0))),
+        RemarkText(metric));
   }
   return rows;
 }
@@ -361,14 +367,13 @@ std::string TradeRow(const ReportTrade& trade, std::size_t number, int price_dig
 std::string TradesHtml(const ReportInput& input) {
   const std::size_t n = input.trades.size();
   std::string body;
-  if (n == 0) return Section("trades-h", "Trades", "<p class=\"muted\">No closed trade.</p>\n");
+  if (n == 0) return Section("trades-h", "Trades", "<p class=\"muted\">No trade.</p>\n");
   const bool cut = n > 2 * kTradesAtEachEnd;
-  body +=
-      cut ? fmt::format(
-                "<p class=\"muted\">The first and last {} of {} closed trades. Times are "
-                "UTC.</p>\n",
-                kTradesAtEachEnd, CountText(n))
-          : fmt::format("<p class=\"muted\">{} closed trades. Times are UTC.</p>\n", CountText(n));
+  body += cut ? fmt::format(
+                    "<p class=\"muted\">The first and last {} of {} trades. Times are "
+                    "UTC.</p>\n",
+                    kTradesAtEachEnd, CountText(n))
+              : fmt::format("<p class=\"muted\">{} trades. Times are UTC.</p>\n", CountText(n));
   std::string table = "<table class=\"trades sortable\"><thead><tr>";
   constexpr std::pair<std::string_view, bool> kColumns[] = {
       {"#", true},     {"Entry", false}, {"Held", true},        {"Pair", false},

@@ -192,7 +192,7 @@ TEST(ReportTest, LongTradeListsKeepTheFirstAndLastTwoHundred) {
   input.trades.assign(1'000, input.trades.at(0));
   for (std::size_t i = 0; i < 1'000; ++i) input.trades[i].exit_reason = "t" + std::to_string(i);
   const std::string html = RenderReport(input).value();
-  EXPECT_NE(html.find("The first and last 200 of 1,000 closed trades"), std::string::npos);
+  EXPECT_NE(html.find("The first and last 200 of 1,000 trades"), std::string::npos);
   for (const char* shown : {"<td>t0<", "<td>t199<", "<td>t800<", "<td>t999<"})
     EXPECT_EQ(CountOf(html, shown), 1U) << shown;
   for (const char* cut : {"<td>t200<", "<td>t799<"}) EXPECT_EQ(CountOf(html, cut), 0U) << cut;

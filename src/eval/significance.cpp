@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <utility>
 
 #include "base/check.h"
 
@@ -207,7 +208,8 @@ void AddSearch(MetricList& list, const TrialContext& context) {
   list.Add("trials", static_cast<double>(context.trials), n);
   const double effective = context.effective_trials.value_or(static_cast<double>(context.trials));
   list.Add("trials_effective", effective, n);
-  list.AddOr("sharpe_variance", context.sharpe_variance, reason::kTooFew, context.trials);
+  Metric& variance = list.AddOr("sharpe_variance", context.sharpe_variance, reason::kTooFew, n);
+  if (context.trials < 2) variance.warn.emplace_back("one_trial");
 }
 
 void AddBootstrap(MetricList& list, const BootstrapIntervals* bootstrap, double annualization,
@@ -252,14 +254,19 @@ Result<std::vector<Metric>> SignificanceMetrics(std::span<const double> daily_re
       list.AddNull("dsr", reason::kTooFew, n);
     }
     // A Sharpe ratio at or below 0 never gets there, however long the record.
-    list.AddOr("min_trl", MinTrackRecordLength(*moments), reason::kNotConverged, n);
+    Metric& record =
+        list.AddOr("min_trl", MinTrackRecordLength(*moments), reason::kNotConverged, n);
+    if (moments->sr <= 0) record.warn.emplace_back("sharpe_not_positive");
   }
   const std::optional<MinBacktestLength> length =
       MinBacktestLengthOf(trials, context.annual_sharpe_target);
-  list.AddOr("min_btl", length ? std::optional(length->years) : std::nullopt, reason::kTooFew,
-             context.trials);
-  list.AddOr("min_btl_bound", length ? std::optional(length->upper_bound_years) : std::nullopt,
-             reason::kTooFew, context.trials);
+  using Length = MinBacktestLength;
+  for (const auto& [key, part] : {std::pair{"min_btl", &Length::years},
+                                  std::pair{"min_btl_bound", &Length::upper_bound_years}}) {
+    const std::optional<double> years = length ? std::optional((*length).*part) : std::nullopt;
+    Metric& metric = list.AddOr(key, years, reason::kTooFew, context.trials);
+    if (!length && trials < 2) metric.warn.emplace_back("one_trial");
+  }
   AddBootstrap(list, bootstrap, annualization, n);
   std::vector<Metric> metrics = list.Take();
   for (Metric& metric : metrics) {
