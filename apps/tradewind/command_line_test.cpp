@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <map>
 #include <set>
 #include <sstream>
@@ -161,6 +164,78 @@ TEST_F(CommandLineTest, EveryCommandHasExamplesInItsHelp) {
     EXPECT_EQ(help.code, 0) << path;
     EXPECT_TRUE(Contains(help.out, "Examples:")) << path;
   }
+}
+
+TEST_F(CommandLineTest, ConfigShowTakesDocumentsAndTables) {
+  const Answer style =
+      Run({"config", "show", "styles/quickstart.yaml", "--set", "world.capital=777"});
+  EXPECT_EQ(style.code, 0) << style.err;
+  EXPECT_TRUE(Contains(style.out, "capital: 777\n")) << style.out;
+  const Answer table = Run({"config", "show", "costs/default.yaml"});
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_TRUE(Contains(table.out, "EURUSD")) << table.out;
+  EXPECT_EQ(Run({"config", "check", "costs/default.yaml"}).code, 2);
+  // A --config file lies on top of the named document.
+  const std::string path = WriteConfig("top.yaml", "world: {capital: 778}\n");
+  const Answer both = Run({"config", "show", "styles/quickstart.yaml", "--config", path});
+  EXPECT_TRUE(Contains(both.out, "capital: 778\n")) << both.out;
+  EXPECT_TRUE(Contains(both.out, "name: quickstart\n")) << both.out;
+}
+
+TEST_F(CommandLineTest, EveryBuiltInDocumentIsSound) {
+  std::istringstream names(Run({"config", "list"}).out);
+  int documents = 0;
+  for (std::string name; std::getline(names, name);) {
+    if (!name.starts_with("styles/") && !name.starts_with("rl/")) continue;
+    ++documents;
+    const Answer answer = Run({"config", "check", name});
+    EXPECT_EQ(answer.code, 0) << answer.err;
+  }
+  EXPECT_GE(documents, 3);
+}
+
+// Runs the real program, and stops it as Ctrl-C does when it has written `wanted`.
+struct Stopped {
+  int code = -1;
+  std::string err;
+};
+
+Stopped RunAndInterrupt(const std::vector<std::string>& args, const std::string& wanted) {
+  int ends[2];
+  if (::pipe(ends) != 0) return {};
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(ends[1], STDERR_FILENO);
+    ::close(ends[0]);
+    std::vector<char*> words = {const_cast<char*>(TW_PROGRAM)};
+    for (const std::string& arg : args) words.push_back(const_cast<char*>(arg.c_str()));
+    words.push_back(nullptr);
+    ::execv(TW_PROGRAM, words.data());
+    ::_exit(127);
+  }
+  ::close(ends[1]);
+  Stopped stopped;
+  char buffer[4096];
+  bool sent = false;
+  // Ends when the program does; the test's own time limit ends a program that does not.
+  for (ssize_t n = 0; (n = ::read(ends[0], buffer, sizeof buffer)) > 0;) {
+    stopped.err.append(buffer, static_cast<std::size_t>(n));
+    if (!sent && Contains(stopped.err, wanted)) sent = ::kill(child, SIGINT) == 0;
+  }
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (WIFEXITED(status)) stopped.code = WEXITSTATUS(status);
+  return stopped;
+}
+
+TEST_F(CommandLineTest, AnInterruptSavesAndTellsHowToResume) {
+  const Stopped stopped = RunAndInterrupt(
+      {"train", "--env", "CartPole-v1", "--steps", "1000000000", "--store", dir_ + "/store"},
+      " steps");
+  EXPECT_EQ(stopped.code, 130) << stopped.err;
+  EXPECT_TRUE(Contains(stopped.err, "stopped: ")) << stopped.err;
+  EXPECT_TRUE(Contains(stopped.err, "--resume")) << stopped.err;
 }
 
 // What a person gets who presses the tabulator key after `line`, by a real bash.

@@ -12,23 +12,45 @@ struct ConfigOptions {
   std::string name;
 };
 
+// Instruments, costs, rates and features are tables that documents name; they are no documents.
+bool IsTable(const std::string& name) {
+  return EmbeddedConfig(name).has_value() && !name.starts_with("styles/") &&
+         !name.starts_with("rl/");
+}
+
+// The document that the command line asks for: the named one, the --config files on top, then
+// --set.
+Result<Config> LoadAsked(AppContext& context, const ConfigOptions& options) {
+  auto& files = context.options().config_files;
+  if (!options.name.empty()) files.insert(files.begin(), options.name);
+  return context.LoadConfig();
+}
+
+void PrintYaml(AppContext& context, const std::string& yaml) {
+  context.Print(context.json() ? nlohmann::ordered_json({{"yaml", yaml}}).dump(2) : yaml);
+}
+
 Status Show(AppContext& context, const ConfigOptions& options) {
-  const Config config = TW_TRY(context.LoadConfig(options.name));
-  const std::string yaml = config.EffectiveYaml();
-  if (context.json()) {
-    context.Print(nlohmann::ordered_json({{"yaml", yaml}}).dump(2));
-  } else {
-    context.Print(yaml);
+  if (IsTable(options.name)) {
+    PrintYaml(context, std::string(*EmbeddedConfig(options.name)));
+    return {};
   }
+  const Config config = TW_TRY(LoadAsked(context, options));
+  PrintYaml(context, config.EffectiveYaml());
   return {};
 }
 
 Status Check(AppContext& context, const ConfigOptions& options) {
-  TW_TRY(context.LoadConfig(options.name));
+  if (IsTable(options.name)) {
+    return Error{ErrorCode::kUsage, options.name + " is a table that configurations name; " +
+                                        "check the configuration that names it"};
+  }
+  TW_TRY(LoadAsked(context, options));
   std::string checked;
-  for (const std::string& file : context.options().config_files)
+  for (const std::string& file : context.options().config_files) {
     checked += (checked.empty() ? "" : ", ") + file;
-  if (checked.empty()) checked = options.name.empty() ? "the built-in defaults" : options.name;
+  }
+  if (checked.empty()) checked = "the built-in defaults";
   if (context.json()) {
     context.Print(nlohmann::ordered_json({{"ok", true}, {"checked", checked}}).dump(2));
   } else {
@@ -63,7 +85,8 @@ void AddConfigCommands(CLI::App& root, AppContext& context) {
   };
   add_name(AddCommand(
       *group, context,
-      {"show", "Print the effective configuration: defaults, files and overrides together",
+      {"show",
+       "Print the effective configuration (defaults, files, overrides), or a built-in table",
        "tradewind config show\n"
        "tradewind config show styles/quickstart.yaml\n"
        "tradewind config show --config my.yaml --set ppo.gamma=0.98 > effective.yaml\n"},
