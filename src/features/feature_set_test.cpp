@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <memory>
 
+#include "features/internal/program.h"
 #include "features/test_series.h"
 #include "market/fx_calendar.h"
 
@@ -60,6 +62,89 @@ RC_GTEST_PROP(FeatureSetProperty, BatchFromAnyStartGivesTheSameBits, ()) {
     ++compared;
   }
   RC_CLASSIFY(compared > 0);
+}
+
+/// The columns of every formula in float64, over rows of the calendar from the series' `start`-th
+/// bar on; row 0 of the result is that bar's.
+std::vector<std::vector<double>> RunDense(const std::shared_ptr<const internal::Program>& program,
+                                          const TestSeries& series, std::size_t start) {
+  internal::Executor executor(program);
+  std::vector<std::vector<double>> result(program->outputs.size());
+  std::size_t bar = start;
+  for (std::int64_t row = series.rows[start]; row <= series.rows.back();) {
+    const int count = static_cast<int>(std::min<std::int64_t>(internal::Executor::RowsToRunEnd(row),
+                                                              series.rows.back() - row + 1));
+    for (int i = 0; i < count; ++i) {
+      const bool priced = series.rows[bar] == row + i;
+      const BarValues v = priced ? series.bars[bar++] : BarValues{};
+      const double values[] = {v.open, v.high, v.low, v.close, v.volume, v.spread};
+      for (std::size_t f = 0; f < std::size(values); ++f) {
+        executor.Input(static_cast<internal::Field>(f))[static_cast<std::size_t>(i)] = values[f];
+      }
+    }
+    executor.Run(row, count);
+    for (std::size_t c = 0; c < result.size(); ++c) {
+      result[c].insert(result[c].end(), executor.Output(c), executor.Output(c) + count);
+    }
+    row += count;
+  }
+  return result;
+}
+
+// Stricter than the test above: all 64 bits, and each formula as soon as its own look-back is
+// filled.
+RC_GTEST_PROP(FeatureSetProperty, EachFormulaIsAFunctionOfItsOwnLookBackInEveryBit, ()) {
+  static const auto program = [] {
+    auto made = std::make_shared<internal::Program>();
+    for (const FeatureFormula& formula : EveryFunction().formulas) {
+      if (formula.expression.find("Hour") != std::string::npos) continue;
+      made->outputs.push_back(internal::ParseFormula(formula.expression, made->graph).value());
+    }
+    return std::shared_ptr<const internal::Program>(std::move(made));
+  }();
+  const auto seed = *rc::gen::arbitrary<std::uint32_t>();
+  const TestSeries series =
+      RandomSeries(seed, *rc::gen::inRange<std::int64_t>(-3000, 3'000'000), 2600);
+  const auto start = *rc::gen::inRange<std::size_t>(1, series.rows.size() / 2);
+  const auto whole = RunDense(program, series, 0);
+  const auto part = RunDense(program, series, start);
+  const auto shift = static_cast<std::size_t>(series.rows[start] - series.rows[0]);
+  for (std::size_t c = 0; c < part.size(); ++c) {
+    const auto lookback = static_cast<std::size_t>(program->graph.at(program->outputs[c]).lookback);
+    for (std::size_t row = lookback; row < part[c].size(); ++row) {
+      const double a = whole[c][row + shift];
+      const double b = part[c][row];
+      RC_ASSERT((std::isnan(a) && std::isnan(b)) ||
+                std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b));
+    }
+  }
+}
+
+// At a block's first row nothing counts but the window (for an exponential mean: the rows that it
+// keeps).
+TEST(FeatureSetTest, ABlocksStartForgetsWhatLiesBeforeTheWindow) {
+  constexpr std::int64_t kBlock = internal::kBlockRows;
+  for (const char* formula : {"Mean($volume,30)", "Sum($volume,30)", "Std($close,30)",
+                              "Slope($close,30)", "Corr($close,$volume,30)",
+                              "Cov($close,$volume,30)", "EMA($close,12)", "EMA($volume,0.3)"}) {
+    auto program = std::make_shared<internal::Program>();
+    program->outputs.push_back(internal::ParseFormula(formula, program->graph).value());
+    const std::int64_t window = program->graph.at(program->outputs[0]).lookback - (kBlock - 1);
+    TestSeries series = RandomSeries(5, 10 * kBlock, 5 * kBlock);
+    const std::int64_t boundary = 13 * kBlock;
+    // A series that begins exactly at the window's first row, where there must be a bar.
+    const auto start = static_cast<std::size_t>(
+        std::ranges::lower_bound(series.rows, boundary - window) - series.rows.begin());
+    series.rows[start] = boundary - window;
+    const auto whole = RunDense(program, series, 0)[0];
+    const auto part = RunDense(program, series, start)[0];
+    const auto shift = static_cast<std::size_t>(series.rows[start] - series.rows[0]);
+    for (auto row = static_cast<std::size_t>(window); row < part.size(); ++row) {
+      const double a = whole[row + shift];
+      ASSERT_TRUE((std::isnan(a) && std::isnan(part[row])) || a == part[row])
+          << formula << " " << row << " " << a - part[row];
+    }
+  }
 }
 
 RC_GTEST_PROP(FeatureSetProperty, OneBarAtATimeGivesTheSameBits, ()) {
