@@ -365,6 +365,7 @@ Error NoBarLeft(const ImportReport& report) {
 Result<ImportResult> ImportFiles(const std::vector<std::string>& paths,
                                  const ImportOptions& options) {
   std::vector<SourceFile> sources;
+  sources.reserve(paths.size());
   for (const std::string& path : paths) sources.push_back(TW_TRY(OpenSource(path, options.limits)));
   return ImportSources(std::move(sources), options);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <string>
@@ -49,6 +50,12 @@ Evidence Examine(const std::vector<const LoadedPart*>& parts) {
   if (!Intraday(*parts[0])) return evidence;
   evidence.edges = FindWeekEdges(SortedStamps(parts));
   evidence.verdict = DetectZone(evidence.edges, evidence.bar_nanos);
+  if (evidence.verdict.fit < kGoodFit) {
+    if (const auto zone = ZoneOfMostYears(evidence.edges, evidence.bar_nanos)) {
+      evidence.verdict.zone = zone;
+      evidence.verdict.fit = kGoodFit;
+    }
+  }
   return evidence;
 }
 
@@ -108,10 +115,22 @@ std::map<int, std::vector<WeekEdge>> ByYear(const std::vector<WeekEdge>& edges) 
   return years;
 }
 
-/// A year that another clock explains clearly better than the part's, though only for a part of its
-/// weeks: summer time on other dates, or none. Weeks that are all an hour late can be the feed's
-/// hours as well (a broker that closed at 18:00 New York, 2010 to 2013); they are reported by year
-/// but do not decide.
+/// Clear enough to refuse a zone: the other clock fits well, or most weeks speak for it.
+bool Convicts(const ZoneContest& contest, const ZoneVerdict& verdict) {
+  return contest.Contradicts() &&
+         (verdict.fit >= kGoodFit || contest.wins * 10 >= verdict.weeks * 6);
+}
+
+/// Whether two clocks differ by one hour all along. Weeks that are an hour late all year can be the
+/// feed's hours as well (a broker that closed at 18:00 New York, 2010 to 2013): that is reported by
+/// year, but does not decide.
+bool OneHourApart(const std::vector<WeekEdge>& edges, const SourceZone& a, const SourceZone& b) {
+  return std::all_of(edges.begin(), edges.end(), [&a, &b](const WeekEdge& edge) {
+    return std::abs(NanosBetween(a.ToUtc(edge.last), b.ToUtc(edge.last))) == kNanosPerHour;
+  });
+}
+
+/// A year that another clock explains clearly better than the part's.
 struct OddYear {
   int year = 0;
   SourceZone better = SourceZone::Utc();
@@ -120,14 +139,16 @@ struct OddYear {
 };
 
 std::optional<OddYear> FindOddYear(const LoadedPart& part, const Evidence& evidence) {
-  for (const auto& [year, edges] : ByYear(evidence.edges)) {
+  const std::map<int, std::vector<WeekEdge>> years = ByYear(evidence.edges);
+  if (years.size() < 2 && part.later_zones.empty()) return std::nullopt;  // the whole is that year
+  for (const auto& [year, edges] : years) {
     const ZoneVerdict verdict = DetectZone(edges, evidence.bar_nanos);
-    if (!verdict.zone || verdict.fit < kGoodFit) continue;
-    const ZoneContest contest =
-        CompareZones(edges, evidence.bar_nanos, ZoneAt(part, edges.front().first), *verdict.zone);
-    const bool all_year = contest.wins * 4 > verdict.weeks * 3;
-    if (contest.Contradicts() && !all_year)
+    if (!verdict.zone) continue;
+    const SourceZone& assumed = ZoneAt(part, edges.front().first);
+    const ZoneContest contest = CompareZones(edges, evidence.bar_nanos, assumed, *verdict.zone);
+    if (Convicts(contest, verdict) && !OneHourApart(edges, assumed, *verdict.zone)) {
       return OddYear{year, *verdict.zone, contest, verdict.weeks};
+    }
   }
   return std::nullopt;
 }
@@ -247,7 +268,9 @@ Status CheckStampMeansOpen(const LoadedPart& part, const Evidence& evidence) {
   return Error{
       ErrorCode::kBadData,
       fmt::format("{}: {} of {} weeks end with a bar stamped 17:00 New York, when the market "
-                  "closes: the stamps seem to be the end of the bars; give --stamp close",
+                  "closes: the stamps seem to be the end of the bars, or the clock an hour ahead; "
+                  "give --stamp close "
+                  "or the right --tz",
                   part.source.name(), late, weeks)};
 }
 
@@ -283,15 +306,16 @@ Status CheckZone(const LoadedPart& part, const Evidence& evidence, const ImportO
   if (options.trust_tz) return {};
   TW_TRY(CheckStampMeansOpen(part, evidence));
   if (evidence.verdict.weeks < 3) return CheckAgainstReference(part, options);
+  if (evidence.verdict.zone && part.later_zones.empty()) {
+    const SourceZone& better = *evidence.verdict.zone;
+    const ZoneContest contest = CompareZones(evidence.edges, evidence.bar_nanos, part.zone, better);
+    if (Convicts(contest, evidence.verdict))
+      return WrongZone(part, contest, evidence.verdict.weeks, "", better);
+  }
   if (const std::optional<OddYear> odd = FindOddYear(part, evidence)) {
     return WrongZone(part, odd->contest, odd->weeks, fmt::format(" of {}", odd->year), odd->better);
   }
-  if (!evidence.verdict.zone || evidence.verdict.fit < kGoodFit || !part.later_zones.empty())
-    return {};
-  const SourceZone& better = *evidence.verdict.zone;
-  const ZoneContest contest = CompareZones(evidence.edges, evidence.bar_nanos, part.zone, better);
-  if (!contest.Contradicts()) return {};
-  return WrongZone(part, contest, evidence.verdict.weeks, "", better);
+  return {};
 }
 
 /// Day and week bars are stored under their trading date; most sources stamp midnight of the date.

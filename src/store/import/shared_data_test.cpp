@@ -9,6 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "base/files.h"
+#include "store/import/source_file.h"
+#include "store/import/source_zone.h"
+#include "store/import/stamp.h"
 #include "store/import/support_test.h"
 #include "store/resample.h"
 
@@ -153,6 +157,38 @@ TEST(SharedDataTest, HourlyMajorsQuarantineOnlyTheHourAfterFridaysClose) {
   EXPECT_EQ(example.line, 121);
   EXPECT_EQ(example.text, "2006-01-06T22:00:00Z,1.21530,1.21540,1.21420,1.21430,240");
   EXPECT_EQ(example.reason, "market closed (Friday 17:00 to Sunday 17:00 New York)");
+}
+
+/// The hourly EURUSD file as a server's clock would have stamped it.
+std::string RestampedMajors(const SourceZone& clock) {
+  const auto packed = ReadFile(SharedData() + "/h1_majors/EURUSD_H1_2006-2022.csv.gz");
+  const std::string text = *GunzipBounded(*packed, {});
+  std::string out = "time,open,high,low,close,volume\n";
+  StampReader reader(DateForm::kYmd);
+  for (std::size_t at = text.find('\n') + 1; at < text.size();) {
+    const std::size_t end = text.find('\n', at);
+    Stamp stamp;
+    EXPECT_TRUE(reader.Read(std::string_view(text).substr(at, 20), stamp));
+    std::int64_t local = stamp.nanos - 14 * kNanosPerHour;
+    while (clock.ToUtc(local).nanos() != stamp.nanos) local += kNanosPerHour;
+    out += FormatStamp(DateForm::kYmd, local) + text.substr(at + 20, end - at - 19);
+    at = end + 1;
+  }
+  return out;
+}
+
+TEST(SharedDataTest, SeventeenYearsOnAServersClockAreRefusedOrFound) {
+  TW_SKIP_WITHOUT_SHARED_DATA();
+  // This feed lacks Sunday's first hours and closed an hour late in five of the years.
+  const TempDir dir;
+  const std::string path = dir.Write("server.csv", RestampedMajors(*SourceZone::Parse("UTC+2/EU")));
+  const std::string refused = MustRefuse({path}, OptionsFor("EURUSD"));
+  EXPECT_NE(refused.find("give --tz UTC+2/EU"), std::string::npos) << refused;
+  ImportOptions options = OptionsFor("EURUSD");
+  options.tz = "nyclose";
+  EXPECT_NE(MustRefuse({path}, options).find("give --tz UTC+2/EU"), std::string::npos);
+  options.tz = "auto";
+  EXPECT_EQ(MustImport({path}, options).report.quarantined, 168);
 }
 
 TEST(SharedDataTest, HistDataZonesAreFoundPerFile) {

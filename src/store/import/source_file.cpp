@@ -244,8 +244,10 @@ Result<std::vector<ArchiveMember>> UnzipBounded(std::string_view packed,
     if (archive_entry_filetype(entry) != AE_IFREG || IsHidden(member)) continue;
     if (archive_entry_is_encrypted(entry) != 0)
       return Bad(fmt::format("member {} is encrypted", member));
-    members.push_back(
-        {member, TW_TRY_CTX(ReadMember(handle.get(), packed.size(), total, limits), member)});
+    // Not inside the braces: a return from there would leak what the list has made so far.
+    std::string content =
+        TW_TRY_CTX(ReadMember(handle.get(), packed.size(), total, limits), member);
+    members.push_back({member, std::move(content)});
   }
   DropNotes(members);
   if (members.empty()) return Bad("is a zip archive without a file in it");

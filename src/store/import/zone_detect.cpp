@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "market/fx_calendar.h"
 
@@ -128,6 +129,24 @@ ZoneContest CompareZones(const std::vector<WeekEdge>& edges, std::int64_t bar_na
     if (a > b) ++contest.losses;
   }
   return contest;
+}
+
+std::optional<SourceZone> ZoneOfMostYears(const std::vector<WeekEdge>& edges,
+                                          std::int64_t bar_nanos) {
+  std::map<int, std::vector<WeekEdge>> years;
+  for (const WeekEdge& edge : edges)
+    years[CivilFromDays(edge.first / (24 * kNanosPerHour)).year].push_back(edge);
+  std::map<std::string, std::pair<std::size_t, SourceZone>> votes;
+  for (const auto& [year, weeks] : years) {
+    const ZoneVerdict verdict = DetectZone(weeks, bar_nanos);
+    if (!verdict.zone || verdict.fit < 0.45) continue;
+    ++votes.emplace(verdict.zone->name(), std::pair(std::size_t{0}, *verdict.zone))
+          .first->second.first;
+  }
+  for (const auto& [name, vote] : votes) {
+    if (vote.first * 2 >= years.size()) return vote.second;
+  }
+  return std::nullopt;
 }
 
 std::string DescribePeriods(const std::vector<WeekEdge>& edges, std::int64_t bar_nanos) {

@@ -30,6 +30,11 @@ struct ZoneVerdict {
 /// `bar_nanos` is the length of a bar, 0 for quotes.
 ZoneVerdict DetectZone(const std::vector<WeekEdge>& edges, std::int64_t bar_nanos);
 
+/// The clock that most calendar years show (fit of at least 0.6 each), where three in five of all
+/// years agree: feeds whose hours change for some years hide it from the sum over all weeks.
+std::optional<SourceZone> ZoneOfMostYears(const std::vector<WeekEdge>& edges,
+                                          std::int64_t bar_nanos);
+
 /// How much better `other` explains the weeks than `assumed`.
 struct ZoneContest {
   std::int64_t wins = 0;       // weeks that fit `other` better
