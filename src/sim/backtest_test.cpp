@@ -1,6 +1,8 @@
 #include "sim/backtest.h"
 
 #include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
 
 #include <cmath>
 
@@ -76,6 +78,42 @@ TEST(BacktestTest, RoundTripInAStandingMarketLosesExactlyItsCosts) {
   ASSERT_EQ(result.trades.size(), 1U);
   EXPECT_TRUE(result.trades[0].parts.Balances());
   EXPECT_EQ(result.bars_in_market, 2);
+}
+
+RC_GTEST_PROP(BacktestPropertyTest, FlatRoundTripLosesExactlyItsCosts, ()) {
+  const double tick = 0.00001;
+  const double bid = 0.8 + tick * *rc::gen::inRange(0, 60'000);
+  const double ask = bid + tick * *rc::gen::inRange(0, 100);
+  BarWriter bars("EURUSD", Timeframe::Minutes(60));
+  for (int hour = 0; hour < 8; ++hour) {
+    bars.AddFlat(ParseIso("2024-01-10T08:00:00Z").value().PlusSeconds(3'600 * hour), bid, ask);
+  }
+  WorldConfig config = PlainConfig();
+  config.capital = *rc::gen::inRange(5'000, 5'000'000);
+  config.risk.leverage_cap = *rc::gen::inRange(1, 10);
+  config.risk.no_trade_band = 0.5;
+  config.costs.slippage_pips = *rc::gen::inRange(0, 50) / 10.0;
+  config.costs.commission_per_100k = *rc::gen::inRange(0, 100) / 10.0;
+  const double side = *rc::gen::element(-1.0, 1.0);
+  const World world = Build(bars.table(), config);
+  const BacktestResult result = Simulate(world, {0, side, side, side, 0, 0, 0, 0});
+  RC_ASSERT(result.fills.size() == 2U);
+  const std::int64_t units = std::abs(result.fills[0].units);
+  RC_ASSERT(units == -result.fills[1].units * (side > 0 ? 1 : -1));
+  const std::int64_t spread = world.bars[0].ask_open;
+  const std::int64_t slippage = 2 * units * world.params.slippage;
+  std::int64_t commission = 0;
+  for (const Fill& fill : result.fills) {
+    // Notional times commission over 100,000, rounded up, in fractions of a millionth's millionth.
+    const auto exact = static_cast<long double>(units) * static_cast<long double>(fill.price) *
+                       static_cast<long double>(world.params.commission_per_100k);
+    commission += static_cast<std::int64_t>(std::ceil(exact / 1e11L));
+  }
+  RC_ASSERT(result.totals.mid_to_mid == 0 && result.totals.conversion_effect == 0);
+  RC_ASSERT(result.totals.spread == units * spread);
+  RC_ASSERT(result.totals.slippage == slippage);
+  RC_ASSERT(result.totals.commission == commission);
+  RC_ASSERT(result.equity.back() == result.capital - units * spread - slippage - commission);
 }
 
 TEST(BacktestTest, DecisionFillsAtTheNextOpenOnTheSideThatPays) {

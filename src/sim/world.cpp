@@ -349,7 +349,6 @@ void FillParams(World& world) {
   params.slippage = trading::SlippageMicros(config.costs, world.instrument);
   params.commission_per_100k = ToMicros(config.costs.commission_per_100k);
   params.stop_out_fraction = ToFraction(config.risk.margin_rate * config.risk.stop_out_level);
-  params.warn_fraction = ToFraction(config.risk.margin_rate * config.risk.margin_warn_level);
   params.margin_fraction = ToFraction(config.risk.margin_rate);
   params.stop_distance = static_cast<std::int64_t>(std::llround(config.risk.stop_loss_pips * pip));
   params.target_distance =

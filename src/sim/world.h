@@ -72,7 +72,6 @@ struct KernelParams {
   std::int64_t slippage = 0;             // millionths of quote a market or stop fill
   std::int64_t commission_per_100k = 0;  // millionths of account currency
   std::int64_t stop_out_fraction = 0;    // stop-out level times margin rate, in 2^-32
-  std::int64_t warn_fraction = 0;        // warn level times margin rate, in 2^-32
   std::int64_t margin_fraction = 0;      // margin rate, in 2^-32
   std::int64_t stop_distance = 0;        // millionths of quote; 0 for none
   std::int64_t target_distance = 0;
