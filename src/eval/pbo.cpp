@@ -77,7 +77,9 @@ class BlockSums {
     const double mean = center + sum / n;
     const double variance = (square - sum * sum / n) / (n - 1);
     const double floor = 1e-12 * std::max(1.0, std::abs(mean));
-    return variance < floor * floor ? kMinusInfinity : mean / std::sqrt(variance);
+    // Not finite when squares overflow: as worthless as a column that does not vary.
+    const bool usable = variance >= floor * floor && std::isfinite(variance);
+    return usable ? mean / std::sqrt(variance) : kMinusInfinity;
   }
 
   std::size_t trials_;

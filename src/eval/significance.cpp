@@ -217,7 +217,8 @@ void AddBootstrap(MetricList& list, const BootstrapIntervals* bootstrap, double 
   if (bootstrap == nullptr) return;
   const auto add = [&](const char* key, const Interval& interval) {
     Metric& metric = list.Add(key, interval.p50, n);
-    metric.ci95 = {interval.p2_5, interval.p97_5};
+    const bool finite = std::isfinite(interval.p2_5) && std::isfinite(interval.p97_5);
+    if (finite) metric.ci95 = {interval.p2_5, interval.p97_5};
     metric.annualization = annualization;
   };
   add("sharpe_bootstrap", bootstrap->sharpe);

@@ -3,6 +3,7 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -183,6 +184,14 @@ TEST(PboTest, EdgesAreNullOrErrors) {
   std::vector<double> bad = values;
   bad[3] = std::numeric_limits<double>::quiet_NaN();
   EXPECT_FALSE(ProbabilityOfBacktestOverfitting({bad, 2}).ok());
+}
+
+TEST(PboTest, ReturnsTooLargeToSquareAreWorthless) {
+  std::vector<double> values;
+  for (int i = 0; i < 128; ++i) values.push_back(i % 2 == 0 ? 1e200 * (i % 3) : 0.01 * (i % 5));
+  const PboResult result = ProbabilityOfBacktestOverfitting({values, 2}).value();
+  EXPECT_EQ(std::count(result.selected.begin(), result.selected.end(), 1), result.combinations);
+  EXPECT_EQ(result.pbo.value(), 0);
 }
 
 TEST(BootstrapTest, BlockLengthEqualsArch) {
