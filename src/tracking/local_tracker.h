@@ -21,6 +21,10 @@ class LocalTracker final : public Tracker {
   static Result<std::unique_ptr<LocalTracker>> Open(const std::string& directory,
                                                     const Clock& clock);
 
+  LocalTracker(const LocalTracker&) = delete;
+  LocalTracker& operator=(const LocalTracker&) = delete;
+  LocalTracker(LocalTracker&&) = delete;
+  LocalTracker& operator=(LocalTracker&&) = delete;
   ~LocalTracker() override;
 
   Result<std::string> GetOrCreateExperiment(std::string_view name) override;
