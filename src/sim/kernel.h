@@ -208,10 +208,9 @@ void TradeTo(const World& world, std::int64_t row, std::int64_t target, trading:
 /// orders are near random, and a mispredicted branch costs more than the arithmetic. Doing nothing
 /// is a close and an open of nothing.
 template <bool kConvert>
-[[gnu::always_inline]] inline void TradeToBranchFree(const World& world, std::int64_t row,
-                                                     std::int64_t target,
+[[gnu::always_inline]] inline void TradeToBranchFree(const World& world, const WorldBar& bar,
+                                                     std::int64_t row, std::int64_t target,
                                                      trading::Account& account) {
-  const WorldBar& bar = world.bars[static_cast<std::size_t>(row)];
   const KernelParams& params = world.params;
   const std::int64_t units = account.units;
   const bool closes = static_cast<int>(units != 0) &
@@ -236,11 +235,12 @@ template <bool kConvert>
   const bool enters = static_cast<int>(opened != 0) & static_cast<int>(opened == target);
   account.entry_row = static_cast<std::int32_t>(trading::Select(enters, row, account.entry_row));
   if (params.commission_per_100k != 0) {
-    for (const std::int64_t part_units : {closed, opened}) {
-      const std::int64_t notional = trading::ConvertMark<kConvert>(
-          (part_units < 0 ? -part_units : part_units) * price, rates.mid);
-      account.cash -= trading::CommissionMicros(notional, params.commission_per_100k);
-    }
+    const auto commission = [&](std::int64_t part_units) {
+      const std::int64_t size = part_units < 0 ? -part_units : part_units;
+      const std::int64_t notional = trading::ConvertMark<kConvert>(size * price, rates.mid);
+      return trading::CommissionMicros(notional, params.commission_per_100k);
+    };
+    account.cash -= commission(closed) + commission(opened);
   }
 }
 
@@ -260,9 +260,8 @@ template <bool kConvert>
 
 /// Step 1: the order that the last close decided, at this bar's open.
 template <bool kConvert, class Recorder>
-inline void ExecuteDecision(const World& world, std::int64_t row, double exposure,
-                            trading::Account& account, Recorder& recorder) {
-  const WorldBar& bar = world.bars[static_cast<std::size_t>(row)];
+inline void ExecuteDecision(const World& world, const WorldBar& bar, std::int64_t row,
+                            double exposure, trading::Account& account, Recorder& recorder) {
   std::int64_t target =
       trading::TargetUnits(world.params.sizing, exposure, account.units,
                            static_cast<double>(account.equity), account.unit_value);
@@ -279,7 +278,7 @@ inline void ExecuteDecision(const World& world, std::int64_t row, double exposur
   if constexpr (Recorder::kActive) {
     if (target != account.units) TradeTo<kConvert>(world, row, target, account, recorder);
   } else {
-    TradeToBranchFree<kConvert>(world, row, target, account);
+    TradeToBranchFree<kConvert>(world, bar, row, target, account);
   }
 }
 
@@ -317,7 +316,7 @@ inline BarMarks StepBar(const World& world, std::int64_t row, double exposure,
                                       internal::CloseRates<kConvert>(world, row - 1), account,
                                       recorder);
   }
-  internal::ExecuteDecision<kConvert>(world, row, exposure, account, recorder);
+  internal::ExecuteDecision<kConvert>(world, bar, row, exposure, account, recorder);
   BarMarks marks;
   const bool is_long = account.units > 0;
   const std::int64_t adverse = bar.bid_open + trading::Select(is_long, bar.bid_low, bar.ask_high);

@@ -26,10 +26,9 @@ inline double Limit(double value, double low, double high) {
 
 /// Writes kAccountFeatures floats for the account at the close of bar `row`. Finite for every
 /// account that is not ruined.
-[[gnu::always_inline]] inline void WriteAccountFeatures(const World& world,
+[[gnu::always_inline]] inline void WriteAccountFeatures(const World& world, const WorldBar& bar,
                                                         const trading::Account& account,
                                                         std::int64_t row, float* out) {
-  const WorldBar& bar = world.bars[static_cast<std::size_t>(row)];
   const auto equity = static_cast<double>(account.equity);
   const double scale = 1.0 / ((equity > 1.0 ? equity : 1.0) * world.params.sizing.leverage_cap);
   const double exposure = static_cast<double>(account.units) * account.unit_value * scale;
@@ -46,14 +45,14 @@ inline double Limit(double value, double low, double high) {
 /// memcpy for the few floats of a feature row, whose length the compiler does not know: no call,
 /// eight or four at a time. The last four overlap those before.
 [[gnu::always_inline]] inline void CopyFloats(const float* from, int count, float* to) {
-  int i = 0;
-  for (; i + 8 <= count; i += 8) std::memcpy(to + i, from + i, 8 * sizeof(float));
-  for (; i + 4 <= count; i += 4) std::memcpy(to + i, from + i, 4 * sizeof(float));
-  if (i == count) return;
+  const float* const end = from + count;
+  for (; end - from >= 8; from += 8, to += 8) std::memcpy(to, from, 8 * sizeof(float));
+  if (from == end) return;
   if (count >= 4) {
-    std::memcpy(to + count - 4, from + count - 4, 4 * sizeof(float));
+    if (end - from >= 4) std::memcpy(to, from, 4 * sizeof(float));
+    std::memcpy(to + (end - from) - 4, end - 4, 4 * sizeof(float));
   } else {
-    for (; i < count; ++i) to[i] = from[i];
+    for (; from != end; ++from, ++to) *to = *from;
   }
 }
 
@@ -63,7 +62,8 @@ inline double Limit(double value, double low, double high) {
                                                     const trading::Account& account,
                                                     std::int64_t row, float* out) {
   CopyFloats(features.row(row), features.cols, out);
-  WriteAccountFeatures(world, account, row, out + features.cols);
+  WriteAccountFeatures(world, world.bars[static_cast<std::size_t>(row)], account, row,
+                       out + features.cols);
 }
 
 /// Discrete(3) or one number in [-1, 1].

@@ -48,9 +48,14 @@ Result<void> CheckRanges(const World& world, const FeatureView& features,
 
 void WriteRewards(const double* ratios, double scale, std::span<float> rewards) {
   std::array<float, kLanes> block;
-  for (std::size_t i = 0; i < kLanes; ++i)
+  for (std::size_t i = 0; i < kLanes; ++i) {
     block[i] = static_cast<float>(FastLog(ratios[i]) * scale);
-  std::copy_n(block.begin(), rewards.size(), rewards.begin());
+  }
+  if (rewards.size() == kLanes) {
+    std::memcpy(rewards.data(), block.data(), sizeof block);
+  } else {
+    std::copy_n(block.begin(), rewards.size(), rewards.begin());
+  }
 }
 
 template <class T>
@@ -133,35 +138,43 @@ void TradingVecEnv::StepAll(std::span<const float> actions, const rl::StepOutput
   // Copies whose address nobody has: stores into the outputs cannot change them, so they stay in
   // registers.
   const FeatureView features = features_;
+  const WorldBar* const bars = world_.bars.data();
+  trading::Account* account = accounts_.data();
+  Episode* episode = episodes_.data();
+  float* observation = out.observations.data();
+  double* const ratios = ratios_.data();
+  const float* const action = actions.data();
+  std::uint8_t* const terminated = out.terminated.data();
+  std::uint8_t* const truncated = out.truncated.data();
   const std::size_t envs = accounts_.size();
   NoRecorder recorder;
-  for (std::size_t env = 0; env < envs; ++env) {
-    trading::Account& account = accounts_[env];
-    Episode& episode = episodes_[env];
-    const auto before = static_cast<double>(account.equity);
-    const std::int64_t row = ++episode.row;
-    StepBar<kConvert>(world_, row, ExposureOf(kind, actions[env]), account, recorder);
-    ratios_[env] = std::max(static_cast<double>(account.equity), ruin) / before;
-    float* observation = out.observations.data() + env * width;
-    const bool terminated = account.ruined != 0;
-    const bool ended = terminated || row == episode.end;
-    out.terminated[env] = terminated ? 1 : 0;
-    out.truncated[env] = ended && !terminated ? 1 : 0;
+  for (std::size_t env = 0; env < envs; ++env, ++account, ++episode, observation += width) {
+    const auto before = static_cast<double>(account->equity);
+    const std::int64_t row = ++episode->row;
+    StepBar<kConvert>(world_, row, ExposureOf(kind, action[env]), *account, recorder);
+    const auto after = static_cast<double>(account->equity);
+    ratios[env] = (after > ruin ? after : ruin) / before;
+    const bool ruined = account->ruined != 0;
+    const bool ended = ruined || row == episode->end;
+    terminated[env] = ruined ? 1 : 0;
+    truncated[env] = ended && !ruined ? 1 : 0;
     if (ended) [[unlikely]] {
-      WriteObservation(world_, features_, account, row,
+      WriteObservation(world_, features, *account, row,
                        out.final_observations.data() + env * width);
       StartEpisode(env);
+      WriteObservation(world_, features, *account, episode->row, observation);
+      continue;
     }
-    WriteObservation(world_, features, account, episode.row, observation);
+    CopyFloats(features.row(row), features.cols, observation);
+    WriteAccountFeatures(world_, bars[row], *account, row, observation + features.cols);
     // The next step's bar and features, which many environments have pushed out of the first cache
     // by then.
-    const auto next = static_cast<std::size_t>(episode.row) + 1;
-    __builtin_prefetch(world_.bars.data() + next);
-    __builtin_prefetch(features.row(episode.row + 1));
-    if constexpr (kConvert) __builtin_prefetch(world_.open_rates.data() + next);
+    __builtin_prefetch(bars + row + 1);
+    __builtin_prefetch(features.row(row + 1));
+    if constexpr (kConvert) __builtin_prefetch(world_.open_rates.data() + row + 1);
   }
   for (std::size_t block = 0; block < ratios_.size(); block += kLanes) {
-    WriteRewards(ratios_.data() + block, world_.config.reward_scale,
+    WriteRewards(ratios + block, world_.config.reward_scale,
                  out.rewards.subspan(block, std::min(kLanes, out.rewards.size() - block)));
   }
 }

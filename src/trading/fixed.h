@@ -36,12 +36,14 @@ inline std::int64_t MulDivTrunc(std::int64_t a, std::int64_t b, std::int64_t div
 
 /// a * b / divisor, rounded up; a, b >= 0, divisor > 0. The result must fit 64 bits.
 inline std::int64_t MulDivCeil(std::int64_t a, std::int64_t b, std::int64_t divisor) {
-  // Dividing 128 bits is a call; most products need only 64.
-  std::int64_t product = 0;
-  std::int64_t raised = 0;
-  if (!__builtin_mul_overflow(a, b, &product) &&
-      !__builtin_add_overflow(product, divisor - 1, &raised)) {
-    return raised / divisor;
+  // Dividing 128 bits is a call; most products need only 64. Unsigned, because that division needs
+  // no correction.
+  const auto unsigned_divisor = static_cast<std::uint64_t>(divisor);
+  std::uint64_t product = 0;
+  if (!__builtin_mul_overflow(static_cast<std::uint64_t>(a), static_cast<std::uint64_t>(b),
+                              &product) &&
+      product <= ~std::uint64_t{0} - unsigned_divisor) [[likely]] {
+    return static_cast<std::int64_t>((product + (unsigned_divisor - 1)) / unsigned_divisor);
   }
   return static_cast<std::int64_t>((static_cast<Int128>(a) * b + (divisor - 1)) / divisor);
 }
