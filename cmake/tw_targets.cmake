@@ -37,7 +37,8 @@ function(tw_test name)
   # Where tests find committed golden files, and the optional real data beside the checkout.
   target_compile_definitions(${name} PRIVATE
     TW_SOURCE_DIR="${PROJECT_SOURCE_DIR}" ${T_DEFINITIONS})
-  target_precompile_headers(${name} PRIVATE <gtest/gtest.h> <string> <vector>)
+  _tw_test_headers()
+  target_precompile_headers(${name} REUSE_FROM tw_test_headers)
   include(GoogleTest)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT})
 endfunction()
@@ -46,4 +47,16 @@ function(_tw_tidy target)
   if(TW_CLANG_TIDY)
     set_target_properties(${target} PROPERTIES CXX_CLANG_TIDY "${TW_CLANG_TIDY_PROGRAM};--quiet")
   endif()
+endfunction()
+
+# The headers that every test includes, compiled once: a program and not a library, so that its code is as position
+# independent as that of the tests.
+function(_tw_test_headers)
+  if(TARGET tw_test_headers)
+    return()
+  endif()
+  file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/tw_test_headers.cpp" CONTENT "int main() { return 0; }\n")
+  add_executable(tw_test_headers "${PROJECT_BINARY_DIR}/tw_test_headers.cpp")
+  target_link_libraries(tw_test_headers PRIVATE tw_base GTest::gtest tw_build_flags)
+  target_precompile_headers(tw_test_headers PRIVATE <gtest/gtest.h> <string> <vector>)
 endfunction()
