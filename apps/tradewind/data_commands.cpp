@@ -265,7 +265,7 @@ Status Check(AppContext& context, const SelectArguments& arguments) {
   for (const store::StoreEntry& entry : entries) {
     const store::BarTable bars = TW_TRY(store.ReadBars(entry.instrument.symbol, entry.timeframe));
     const store::QualityReport report =
-        store::MeasureQuality(bars, {entry.rows, entry.quarantined, entry.duplicates});
+        store::MeasureQuality(bars, {entry.rows, entry.quarantined, entry.duplicates, 0});
     lowest = std::min(lowest, report.score);
     if (context.json()) {
       reports.push_back(Json::parse(store::QualityJson(report, entry.instrument)));

@@ -406,8 +406,12 @@ Result<ImportResult> ImportSources(std::vector<SourceFile> sources, const Import
   if (result.bars.size() == 0)
     return Bad(fmt::format("the files do not reach over one whole bar of {}",
                            result.bars.timeframe.name()));
+  const auto closed = assembly.report.quarantined_by_reason.find(kMarketClosed);
+  const std::int64_t weekend =
+      closed == assembly.report.quarantined_by_reason.end() ? 0 : closed->second;
   assembly.report.quality = MeasureQuality(
-      result.bars, {assembly.report.rows, assembly.report.quarantined, assembly.report.duplicates});
+      result.bars,
+      {assembly.report.rows, assembly.report.quarantined, assembly.report.duplicates, weekend});
   result.report = std::move(assembly.report);
   return result;
 }

@@ -241,6 +241,7 @@ QualityReport MeasureQuality(const BarTable& bars, const ImportCounts& counts) {
       CountViolations(bars.price) + (bars.has_ask() ? CountViolations(bars.ask) : 0);
   for (std::size_t i = 0; i < bars.size(); ++i)
     report.flat += bars.price.high[i] == bars.price.low[i] ? 1 : 0;
+  for (const UnixNanos time : bars.open_time) report.weekend += FxCalendar::IsOpen(time) ? 0 : 1;
   FindOutliers(bars, report);
   FindStaleRuns(bars, report);
   MeasureSpread(bars, report);

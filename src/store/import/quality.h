@@ -45,6 +45,7 @@ struct ImportCounts {
   std::int64_t rows = 0;
   std::int64_t quarantined = 0;
   std::int64_t duplicates = 0;
+  std::int64_t weekend = 0;  // of the quarantined: while the market is shut
 };
 
 /// What a person should know about bars before trusting them.
@@ -61,6 +62,7 @@ struct QualityReport {
   std::int64_t missing = 0;          // slots without a bar, of these
   std::int64_t missing_holiday = 0;  // in gaps at Christmas and New Year
   std::vector<Gap> largest_gaps;     // up to ten
+  std::int64_t weekend = 0;          // bars that open while the market is shut
   std::int64_t ohlc_violations = 0;
   std::int64_t flat = 0;          // bars with high = low
   double largest_log_return = 0;  // close to close

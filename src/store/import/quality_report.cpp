@@ -83,6 +83,10 @@ std::string QualityText(const QualityReport& report, const Instrument& instrumen
   }
   out += fmt::format("OHLC          {} contradictions, {} bars with high = low\n",
                      report.ohlc_violations, report.flat);
+  out += fmt::format("weekend       {} bars while the market is shut{}\n", report.weekend,
+                     report.import.weekend > 0
+                         ? fmt::format(", {} more were refused", report.import.weekend)
+                         : std::string());
   if (report.largest_at) {
     out += fmt::format("largest move  {:+.2f}% close to close at {}\n",
                        100 * report.largest_log_return, FormatIso(*report.largest_at));
@@ -120,6 +124,8 @@ nlohmann::ordered_json QualityToJson(const QualityReport& report, const Instrume
       {"missing", report.missing},
       {"missing_holiday", report.missing_holiday},
       {"largest_gaps", nlohmann::ordered_json::array()},
+      {"weekend_bars", report.weekend},
+      {"weekend_refused", report.import.weekend},
       {"ohlc_violations", report.ohlc_violations},
       {"flat_bars", report.flat},
       {"largest_log_return", report.largest_log_return},

@@ -223,7 +223,7 @@ void DropOffGrid(RowSet& rows, Timeframe timeframe, RowFindings& findings) {
       close = FxCalendar::WeekClose(UnixNanos(time)).nanos();
       next_open = FxCalendar::NextOpen(UnixNanos(close)).nanos();
     }
-    if (time >= close) return "market closed (Friday 17:00 to Sunday 17:00 New York)";
+    if (time >= close) return kMarketClosed;
     return (time - open) % span == 0 ? nullptr : "not on the grid of this bar length";
   });
 }

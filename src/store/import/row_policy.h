@@ -26,6 +26,9 @@ struct RowSet {
   bool has_spread() const { return !spread.empty(); }
 };
 
+inline constexpr const char* kMarketClosed =
+    "market closed (Friday 17:00 to Sunday 17:00 New York)";
+
 /// Keeps the rows whose numbers are in `order`, in that order.
 void TakeRows(RowSet& rows, const std::vector<std::uint32_t>& order);
 /// Rows of `more` behind those of `rows`; missing volume or spread columns are filled with 0.

@@ -152,6 +152,8 @@ TEST(SharedDataTest, HourlyMajorsQuarantineOnlyTheHourAfterFridaysClose) {
   const ImportResult result =
       MustImport({SharedData() + "/h1_majors/EURUSD_H1_2006-2022.csv.gz"}, OptionsFor("EURUSD"));
   EXPECT_EQ(result.report.quarantined, 168);
+  EXPECT_EQ(result.report.quality.import.weekend, 168);
+  EXPECT_EQ(result.report.quality.weekend, 0);
   EXPECT_EQ(result.report.bars, 105129);
   const RowExample& example = result.report.quarantined_examples.at(0);
   EXPECT_EQ(example.line, 121);

@@ -145,8 +145,7 @@ RowSet BarsFromTicks(const TickSet& ticks, Timeframe timeframe, CrossedRule rule
     } else if (rule == CrossedRule::kQuarantine && ticks.ask[i] < ticks.bid[i]) {
       findings.quarantined.Add("ask below bid", ticks.row[i]);
     } else if (!slots.Find(ticks.time[i], open)) {
-      findings.quarantined.Add("market closed (Friday 17:00 to Sunday 17:00 New York)",
-                               ticks.row[i]);
+      findings.quarantined.Add(kMarketClosed, ticks.row[i]);
     } else if (rows.size() != 0 && rows.time.back() == open) {
       ExtendBar(rows.price, ticks.bid[i]);
       ExtendBar(rows.ask, ticks.ask[i]);
