@@ -36,7 +36,8 @@ class [[nodiscard]] Result {
     return std::get<0>(state_);
   }
 
-  T&& value() && {
+  // By value: a reference into a temporary would dangle in `for (auto& x : F().value())`.
+  T value() && {
     TW_CHECK(ok(), "value() of an error: {}", std::get<1>(state_).message);
     return std::get<0>(std::move(state_));
   }

@@ -77,7 +77,7 @@ TEST(JudgeTest, ManyTrialsTakeTheSameEdgeAway) {
 TEST(JudgeTest, AShortRecordProvesNothing) {
   const Verdict verdict = Judge(Input(0.0004, 120)).value();
   EXPECT_EQ(verdict.grade, Grade::kUnproven);
-  EXPECT_NE(verdict.Text().find("only to about +-2.89"), std::string::npos) << verdict.Text();
+  EXPECT_NE(verdict.Text().find("only to about \u00b12.89"), std::string::npos) << verdict.Text();
 }
 
 TEST(JudgeTest, ABaselineThatMadeMoreIsNamed) {
