@@ -108,8 +108,8 @@ std::string LengthSentence(const JudgeInput& input, const std::vector<eval::Metr
   // 1.96 standard errors of a Sharpe ratio near zero.
   const double half_width = 1.96 / std::sqrt(std::max(years, 1e-9));
   std::string text =
-      fmt::format("{:.1f} years of daily returns tell a Sharpe ratio only to about \u00b1{:.2f}", years,
-                  half_width);
+      fmt::format("{:.1f} years of daily returns tell a Sharpe ratio only to about \u00b1{:.2f}",
+                  years, half_width);
   const eval::Metric* length = eval::Find(metrics, "min_trl");
   if (length != nullptr && length->value) {
     text += fmt::format("; at this ratio {:.1f} years would be needed to tell it from zero",

@@ -106,18 +106,54 @@ TEST(AgentJobsTest, ThreadsDoNotChangeAByte) {
   EXPECT_FALSE(one[0] == one[1]);
 }
 
+// Asks to stop after some steps, in the middle of a rollout.
+class StoppingEnv final : public rl::VecEnv {
+ public:
+  StoppingEnv(std::unique_ptr<rl::VecEnv> env, std::stop_source stop)
+      : env_(std::move(env)), stop_(std::move(stop)) {}
+
+  int num_envs() const override { return env_->num_envs(); }
+
+  int observation_width() const override { return env_->observation_width(); }
+
+  const rl::ActionSpace& action_space() const override { return env_->action_space(); }
+
+  void Reset(std::uint64_t seed, std::span<float> observations) override {
+    env_->Reset(seed, observations);
+  }
+
+  void Step(std::span<const float> actions, const rl::StepOutput& out) override {
+    if (++steps_ == 100) stop_.request_stop();
+    env_->Step(actions, out);
+  }
+
+  std::string SaveState() const override { return env_->SaveState(); }
+
+  Result<void> LoadState(std::string_view state) override { return env_->LoadState(state); }
+
+ private:
+  std::unique_ptr<rl::VecEnv> env_;
+  std::stop_source stop_;
+  int steps_ = 0;
+};
+
 TEST(AgentJobsTest, AStoppedTrainingEndsWithTheBytesOfAnUninterruptedOne) {
-  const auto jobs = CartPoleJobs();
   const SystemClock clock;
-  const auto whole = TrainAgents(jobs, CartPoleOptions("", 1), clock, {}).value();
+  const auto whole = TrainAgents(CartPoleJobs(), CartPoleOptions("", 1), clock, {}).value();
   const TemporaryDirectory directory;
   int stops = 0;
   while (true) {
     ASSERT_LT(stops, 100);
-    std::stop_source source;
-    AgentJobsOptions options = CartPoleOptions(directory.path(), 1 + stops % 2);
-    options.on_event = [&](const AgentEvent&) { source.request_stop(); };
-    const auto part = TrainAgents(jobs, options, clock, source.get_token());
+    const std::stop_source source;
+    std::vector<AgentJob> jobs = CartPoleJobs();
+    for (AgentJob& job : jobs) {
+      job.make_env = [&source]() -> Result<std::unique_ptr<rl::VecEnv>> {
+        std::unique_ptr<rl::VecEnv> env = TW_TRY(rl::MakeClassicEnv("CartPole-v1", 2));
+        return std::unique_ptr<rl::VecEnv>(std::make_unique<StoppingEnv>(std::move(env), source));
+      };
+    }
+    const auto part = TrainAgents(jobs, CartPoleOptions(directory.path(), 1 + stops % 2), clock,
+                                  source.get_token());
     if (part.ok()) {
       EXPECT_TRUE(part.value() == whole);
       break;
