@@ -411,14 +411,17 @@ class Parser {
     }
     if (n == 0) return Fail(value.at, fmt::format("{} needs at least 1 bar", info.name));
     if (info.op == Op::kEma) {
-      // Qlib: a number below 1 is alpha itself, others are a span.
-      node.number = n < 1 ? n : 2.0 / (n + 1.0);
-      node.window = n < 1 ? 0 : static_cast<std::int64_t>(n);
-      if (n >= 1 && n != std::floor(n))
-        return Fail(value.at, fmt::format("EMA with {}: a span is a whole number", n));
-      if (n > static_cast<double>(kMaxWindow) || EmaRows(node.number) > 20 * kMaxWindow) {
+      // Qlib: a number below 1 is alpha itself, others are a span. Limits first: what is beyond
+      // them does not fit into an integer.
+      const double alpha = n < 1 ? n : 2.0 / (n + 1.0);
+      if (alpha < 2.0 / (static_cast<double>(kMaxWindow) + 1.0)) {
         return Fail(value.at, fmt::format("EMA with {}: longer than {} bars", n, kMaxWindow));
       }
+      if (n >= 1 && n != std::floor(n)) {
+        return Fail(value.at, fmt::format("EMA with {}: a span is a whole number", n));
+      }
+      node.number = alpha;
+      node.window = n < 1 ? 0 : static_cast<std::int64_t>(n);
       return {};
     }
     if (n != std::floor(n)) {
