@@ -245,7 +245,8 @@ void AddFeaturesCommands(CLI::App& root, AppContext& context) {
                       "tradewind features check --instrument EURUSD --freq 60min\n"
                       "tradewind features compute --instrument EURUSD --out features.csv\n"});
   const auto arguments = std::make_shared<FeatureArguments>();
-  const auto add = [&](CommandText text, Status (*run)(AppContext&, const FeatureArguments&)) {
+  const auto add = [&](const CommandText& text,
+                       Status (*run)(AppContext&, const FeatureArguments&)) {
     CLI::App* command = AddCommand(*group, context, text,
                                    [&context, arguments, run] { return run(context, *arguments); });
     command->add_option("--freq", arguments->freq, "Bar length")->capture_default_str();
