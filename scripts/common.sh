@@ -82,3 +82,28 @@ build_preset() {
 }
 
 cache_dir() { echo "${TW_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tradewind}"; }
+
+# venv_for REQUIREMENTS: prints the folder of a virtual environment that holds them; made once for each content, by one
+# process at a time.
+venv_for() {
+  local requirements=$1 key folder lock
+  key=$({ python3 --version; grep -vE '^[[:space:]]*(#|$)' "$requirements"; } | sha256sum | cut -c1-16)
+  folder=$(cache_dir)/venvs/$key
+  mkdir -p "$(dirname "$folder")"
+  exec {lock}>"$folder.lock"
+  flock "$lock"
+  if [[ ! -e $folder/complete ]]; then
+    rm -rf "$folder"
+    python3 -m venv "$folder" >&2
+    say "installing $requirements into a virtual environment (once)" >&2
+    if ! "$folder/bin/python" -m pip install --quiet --no-input --disable-pip-version-check -r "$requirements" \
+      >"$folder/pip.log" 2>&1 </dev/null; then
+      tail -n 15 "$folder/pip.log" >&2
+      echo "error: pip could not install $requirements: this needs a Python package index the first time" >&2
+      return 1
+    fi
+    touch "$folder/complete"
+  fi
+  exec {lock}>&-
+  echo "$folder"
+}

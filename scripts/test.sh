@@ -63,27 +63,6 @@ run_ctest() {
   note "$name" $((total - bad - off)) "$bad" "$off" $((SECONDS - begin))
 }
 
-# venv_for REQUIREMENTS: prints the folder of a virtual environment that holds them; made once for each content.
-venv_for() {
-  local requirements=$1 key folder
-  key=$({ python3 --version; grep -vE '^[[:space:]]*(#|$)' "$requirements"; } | sha256sum | cut -c1-16)
-  folder=$(cache_dir)/venvs/$key
-  if [[ ! -e $folder/complete ]]; then
-    rm -rf "$folder"
-    mkdir -p "$(dirname "$folder")"
-    python3 -m venv "$folder" >&2
-    say "installing $requirements into a virtual environment (once)" >&2
-    if ! "$folder/bin/python" -m pip install --quiet --no-input --disable-pip-version-check -r "$requirements" \
-      >"$folder/pip.log" 2>&1 </dev/null; then
-      tail -n 15 "$folder/pip.log" >&2
-      echo "error: pip could not install $requirements: --peers needs a Python package index the first time" >&2
-      return 1
-    fi
-    touch "$folder/complete"
-  fi
-  echo "$folder"
-}
-
 run_peers() {
   local folder name begin venv good bad
   for folder in tests/peers/*/; do
