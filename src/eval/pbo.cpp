@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "eval/significance.h"
 #include "eval/stats.h"
@@ -64,7 +65,8 @@ class BlockSums {
         chosen_square_[j] += square_[row + j];
       }
     }
-    const double n = static_cast<double>(rows_ * static_cast<std::int64_t>(blocks_) / 2);
+    const std::int64_t half_rows = rows_ * static_cast<std::int64_t>(blocks_) / 2;
+    const double n = static_cast<double>(half_rows);
     for (std::size_t j = 0; j < trials_; ++j) {
       in_sample[j] = Sharpe(chosen_sum_[j], chosen_square_[j], center_[j], n);
       out_of_sample[j] = Sharpe(total_sum_[j] - chosen_sum_[j],
@@ -97,8 +99,8 @@ class BlockSums {
 /// All choices of half of the blocks as bit sets, in lexicographic order of the chosen blocks.
 std::vector<std::uint32_t> HalfChoices(int blocks) {
   std::vector<std::uint32_t> out;
-  std::vector<int> choice;
-  for (int i = 0; i < blocks / 2; ++i) choice.push_back(i);
+  std::vector<int> choice(static_cast<std::size_t>(blocks / 2));
+  std::iota(choice.begin(), choice.end(), 0);
   while (true) {
     std::uint32_t mask = 0;
     for (const int block : choice) mask |= 1U << static_cast<unsigned>(block);

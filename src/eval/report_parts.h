@@ -16,7 +16,7 @@ namespace tw::eval::internal {
 /// characters blanks.
 std::string EscapeHtml(std::string_view text);
 /// A JSON document that is safe inside <script>: no '<', '>' or '&'.
-std::string EscapeForScript(std::string json);
+std::string EscapeForScript(std::string_view json);
 
 /// Millionths rounded to cents, half away from zero.
 std::int64_t CentsOf(std::int64_t micros);

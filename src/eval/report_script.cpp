@@ -1,11 +1,11 @@
 #include "eval/report_parts.h"
 
 namespace tw::eval::internal {
+namespace {
 
 // Draws the charts as SVG, reads values under the pointer or by the arrow keys, zooms both charts
 // together, sorts tables.
-std::string_view ReportScript() {
-  return R"js((function () {
+constexpr std::string_view kScript = R"js((function () {
 'use strict';
 var data = JSON.parse(document.getElementById('tw-data').textContent);
 var NS = 'http://www.w3.org/2000/svg';
@@ -397,6 +397,9 @@ document.querySelectorAll('table.sortable').forEach(function (table) {
 });
 }());
 )js";
-}
+
+}  // namespace
+
+std::string_view ReportScript() { return kScript; }
 
 }  // namespace tw::eval::internal

@@ -1,11 +1,11 @@
 #include "eval/report_parts.h"
 
 namespace tw::eval::internal {
+namespace {
 
 // Colours keep at least 4.5:1 for text and 3:1 for lines against their background, in both themes.
 // Gain and loss are told apart by sign, bought and sold by shape, never by colour alone.
-std::string_view ReportStyle() {
-  return R"css(:root {
+constexpr std::string_view kStyle = R"css(:root {
   --bg: #f5f6f8; --card: #ffffff; --text: #1b1f24; --muted: #545d68; --line: #d5dae1; --grid: #e6e9ee;
   --agent: #0b5cad; --gain: #0a6b3d; --loss: #b42318; --buy: #0b5cad; --sell: #b1470b; --price: #5a6572;
   --base0: #8a5a00; --base1: #7a3e9d; --base2: #3c6e47; --base3: #9c3d63;
@@ -160,6 +160,9 @@ footer { font-size: .82rem; }
   .card, .verdict { break-inside: avoid; }
 }
 )css";
-}
+
+}  // namespace
+
+std::string_view ReportStyle() { return kStyle; }
 
 }  // namespace tw::eval::internal

@@ -63,7 +63,7 @@ std::string EscapeHtml(std::string_view text) {
   return out;
 }
 
-std::string EscapeForScript(std::string json) {
+std::string EscapeForScript(std::string_view json) {
   std::string out;
   out.reserve(json.size());
   for (const char c : json) {
