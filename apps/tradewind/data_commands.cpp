@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/progress.h"
 #include "market/instrument.h"
 #include "store/import/import.h"
 #include "store/import/quality.h"
@@ -133,15 +134,37 @@ std::string DateOrTime(const std::optional<UnixNanos>& time, Timeframe timeframe
   return row < 0 ? FormatIso(*time) : grid.Label(row);
 }
 
+/// Reads the files with progress on standard error and an end at Ctrl-C.
+Result<store::ImportResult> ReadFiles(AppContext& context, const ImportArguments& arguments,
+                                      store::ImportOptions& options) {
+  constexpr std::int64_t kMegabyte = 1'000'000;
+  const std::string label = fmt::format("reading {} file{}", arguments.files.size(),
+                                        arguments.files.size() == 1 ? "" : "s");
+  std::optional<Progress> progress;
+  options.stop = context.stop();
+  options.on_read = [&](std::int64_t done, std::int64_t total) {
+    if (!progress) {
+      progress.emplace(context.clock(), context.progress_mode(), label, "MB",
+                       (total + kMegabyte - 1) / kMegabyte);
+    }
+    progress->Update((done + kMegabyte - 1) / kMegabyte);
+  };
+  Result<store::ImportResult> result = store::ImportFiles(arguments.files, options);
+  if (progress) progress->Finish();
+  if (!result.ok() && result.error().code == ErrorCode::kInterrupted) {
+    return Error{ErrorCode::kInterrupted,
+                 "import interrupted: nothing was written; the same command starts it again"};
+  }
+  return result;
+}
+
 Status Import(AppContext& context, const ImportArguments& arguments) {
   store::ImportOptions options = TW_TRY(OptionsOf(context, arguments));
   const std::string dir = TW_TRY(context.StoreDir());
   const std::optional<store::BarTable> reference =
       TW_TRY(ReferenceBars(dir, options.instrument.symbol));
   if (reference) options.reference = &*reference;
-  context.Note(fmt::format("reading {} file{}", arguments.files.size(),
-                           arguments.files.size() == 1 ? "" : "s"));
-  const store::ImportResult result = TW_TRY(store::ImportFiles(arguments.files, options));
+  const store::ImportResult result = TW_TRY(ReadFiles(context, arguments, options));
   store::MergeReport merged;
   if (result.bars.size() > 0) {
     store::Store store = TW_TRY(store::Store::OpenOrCreate(dir));

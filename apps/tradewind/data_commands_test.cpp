@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <stop_token>
 
 #include "base/files.h"
 #include "tradewind/app.h"
@@ -28,14 +30,14 @@ class DataCommandsTest : public ::testing::Test {
     dir_ = pattern;
   }
 
-  Answer Run(std::vector<std::string> args) {
+  Answer Run(std::vector<std::string> args, std::stop_token stop = {}) {
     const ManualClock clock(UnixNanos::FromSeconds(0));
     std::ostringstream out;
     std::ostringstream err;
     const auto env = [this](const std::string& name) {
       return name == "TRADEWIND_HOME" ? std::optional(dir_ + "/store") : std::nullopt;
     };
-    AppContext context({out, err, clock, env, std::stop_token()});
+    AppContext context({out, err, clock, env, std::move(stop)});
     const int code = RunCommandLine(std::move(args), context);
     return {code, out.str(), err.str()};
   }
@@ -134,6 +136,20 @@ TEST_F(DataCommandsTest, ImportingAgainAddsNothing) {
   EXPECT_EQ(again["store"]["already_there"], 2880);
   const Json list = Run({"data", "list", "--json"}).json();
   EXPECT_EQ(list[0]["rows"], 2880);
+}
+
+TEST_F(DataCommandsTest, AnInterruptedImportWritesNothing) {
+  const std::vector<std::string> import = {"data",   "import", MinuteFile(), "--instrument",
+                                           "EURUSD", "--freq", "1min"};
+  std::stop_source stop;
+  stop.request_stop();
+  const Answer stopped = Run(import, stop.get_token());
+  EXPECT_EQ(stopped.code, 130) << stopped.err;
+  EXPECT_NE(stopped.err.find("nothing was written"), std::string::npos) << stopped.err;
+  EXPECT_FALSE(std::filesystem::exists(dir_ + "/store"));
+
+  const Answer again = Run(import);
+  EXPECT_EQ(again.code, 0) << again.err;
 }
 
 }  // namespace

@@ -76,11 +76,15 @@ bool SameSymbol(std::string_view field, std::string_view symbol) {
 /// Walks over the rows of a table: lines, fields, stamps, prices, and the error for the first that
 /// cannot be read.
 class RowScanner {
+  static constexpr std::uint32_t kLinesBetweenWatches = 1U << 16U;
+
  public:
-  RowScanner(std::string_view bytes, const CsvLayout& layout, std::string_view symbol)
+  RowScanner(std::string_view bytes, const CsvLayout& layout, std::string_view symbol,
+             const ScanWatch& watch)
       : bytes_(bytes),
         layout_(layout),
         symbol_(symbol),
+        watch_(watch),
         stamps_(layout.date, layout.day_nanos),
         at_(bytes.data() + std::min(layout.data_begin, bytes.size())),
         end_(bytes.data() + bytes.size()),
@@ -92,6 +96,11 @@ class RowScanner {
   bool Next() {
     while (at_ != end_) {
       const char* const line = at_;
+      if (++lines_ % kLinesBetweenWatches == 0 && watch_ &&
+          !watch_(static_cast<std::size_t>(line - bytes_.data()))) [[unlikely]] {
+        stopped_ = true;
+        return false;
+      }
       const void* newline = std::memchr(line, '\n', static_cast<std::size_t>(end_ - line));
       const char* stop = newline == nullptr ? end_ : static_cast<const char*>(newline);
       at_ = newline == nullptr ? end_ : stop + 1;
@@ -175,9 +184,12 @@ class RowScanner {
 
   bool stamps_utc() const { return stamps_utc_; }
 
-  bool failed() const { return !error_.empty(); }
+  bool failed() const { return stopped_ || !error_.empty(); }
 
-  Error error() const { return {ErrorCode::kBadData, error_}; }
+  Error error() const {
+    if (stopped_) return {ErrorCode::kInterrupted, "asked to stop"};
+    return {ErrorCode::kBadData, error_};
+  }
 
   /// Rough number of rows, to reserve memory: from the length of the first line.
   std::size_t RowsEstimate() const {
@@ -210,6 +222,7 @@ class RowScanner {
   std::string_view bytes_;
   const CsvLayout& layout_;
   std::string_view symbol_;
+  const ScanWatch& watch_;
   StampReader stamps_;
   const char* at_;
   const char* end_;
@@ -221,7 +234,9 @@ class RowScanner {
   Fields fields_;
   std::int64_t other_symbols_ = 0;
   std::int64_t rows_ = 0;
+  std::uint32_t lines_ = 0;
   bool stamps_utc_ = false;
+  bool stopped_ = false;
   std::string error_;
 };
 
@@ -256,8 +271,9 @@ void Reserve(OhlcColumns& columns, std::size_t rows) {
 
 }  // namespace
 
-Result<RawBars> ScanBars(std::string_view bytes, const CsvLayout& layout, std::string_view symbol) {
-  RowScanner scanner(bytes, layout, symbol);
+Result<RawBars> ScanBars(std::string_view bytes, const CsvLayout& layout, std::string_view symbol,
+                         const ScanWatch& watch) {
+  RowScanner scanner(bytes, layout, symbol, watch);
   RawBars bars;
   bars.price_is_ask = layout.price_is_ask;
   const bool has_ask = layout.has(ColumnRole::kAskOpen);
@@ -298,9 +314,9 @@ Result<RawBars> ScanBars(std::string_view bytes, const CsvLayout& layout, std::s
   return bars;
 }
 
-Result<RawTicks> ScanTicks(std::string_view bytes, const CsvLayout& layout,
-                           std::string_view symbol) {
-  RowScanner scanner(bytes, layout, symbol);
+Result<RawTicks> ScanTicks(std::string_view bytes, const CsvLayout& layout, std::string_view symbol,
+                           const ScanWatch& watch) {
+  RowScanner scanner(bytes, layout, symbol, watch);
   RawTicks ticks;
   const std::size_t bid_column = scanner.Column(ColumnRole::kBid);
   const std::size_t ask_column = scanner.Column(ColumnRole::kAsk);

@@ -19,6 +19,8 @@ constexpr std::size_t kExamplesMax = 20;
 
 Error Bad(std::string message) { return {ErrorCode::kBadData, std::move(message)}; }
 
+Error Interrupted() { return {ErrorCode::kInterrupted, "asked to stop"}; }
+
 Error Usage(std::string message) { return {ErrorCode::kUsage, std::move(message)}; }
 
 std::string NameOfSide(const std::optional<Side>& side) {
@@ -366,13 +368,17 @@ Result<ImportResult> ImportFiles(const std::vector<std::string>& paths,
                                  const ImportOptions& options) {
   std::vector<SourceFile> sources;
   sources.reserve(paths.size());
-  for (const std::string& path : paths) sources.push_back(TW_TRY(OpenSource(path, options.limits)));
+  for (const std::string& path : paths) {
+    if (options.stop.stop_requested()) return Interrupted();
+    sources.push_back(TW_TRY(OpenSource(path, options.limits)));
+  }
   return ImportSources(std::move(sources), options);
 }
 
 Result<ImportResult> ImportSources(std::vector<SourceFile> sources, const ImportOptions& options) {
   if (sources.empty()) return Usage("no file to import");
   std::vector<LoadedPart> parts = TW_TRY(LoadParts(std::move(sources), options));
+  if (options.stop.stop_requested()) return Interrupted();
   TW_TRY(CheckOneKind(parts));
   TW_TRY(ResolveZones(parts, options));
   Assembly assembly{options, parts, {}, {}};
@@ -395,6 +401,7 @@ Result<ImportResult> ImportSources(std::vector<SourceFile> sources, const Import
     assembly.report.source_bars = source_timeframe.name();
     rows = TW_TRY(RowsFromBars(source_timeframe, assembly, side));
   }
+  if (options.stop.stop_requested()) return Interrupted();
   ReportFindings(assembly);
   if (rows.size() == 0) return NoBarLeft(assembly.report);
   ImportResult result;

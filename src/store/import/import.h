@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -38,6 +40,11 @@ struct ImportOptions {
   /// Bars of the same instrument that are in the store already; they decide the zone where week
   /// edges cannot.
   const BarTable* reference = nullptr;
+  /// Asked to stop: the import ends soon with kInterrupted. Nothing has been written by then.
+  std::stop_token stop;
+  /// Called while tables are read, by the calling thread: bytes of unpacked tables read so far, and
+  /// of all of them.
+  std::function<void(std::int64_t done, std::int64_t total)> on_read;
 };
 
 /// A row as a person would look it up.
@@ -105,7 +112,7 @@ struct ImportResult {
 /// Several files merge; bid and ask files of the same times become bars with both sides. Errors:
 /// kNotFound; kUsage for options that do not fit; kBadData naming file, line, value and limit: a
 /// file that is empty, cut, binary or no table, a row that cannot be read, a zone that is ambiguous
-/// or contradicted (naming the option to give), no usable bar.
+/// or contradicted (naming the option to give), no usable bar; kInterrupted.
 Result<ImportResult> ImportFiles(const std::vector<std::string>& paths,
                                  const ImportOptions& options);
 

@@ -104,7 +104,37 @@ std::int64_t BarNanosOf(const std::vector<std::int64_t>& stamps, const ImportOpt
   return options.timeframe->intraday() && inferred % wanted == 0 ? wanted : inferred;
 }
 
-Status LoadCsv(LoadedPart& part, const ImportOptions& options, std::size_t file) {
+/// How far the tables are, in bytes; false once the import is asked to stop.
+class ReadMeter {
+ public:
+  ReadMeter(const std::vector<SourceFile>& sources, const ImportOptions& options)
+      : options_(options) {
+    for (const SourceFile& source : sources) {
+      for (const SourcePart& part : source.parts) total_ += part.bytes().size();
+    }
+  }
+
+  bool At(std::size_t offset) const {
+    if (options_.on_read) {
+      options_.on_read(static_cast<std::int64_t>(done_ + offset),
+                       static_cast<std::int64_t>(total_));
+    }
+    return !options_.stop.stop_requested();
+  }
+
+  bool Finished(std::size_t bytes) {
+    done_ += bytes;
+    return At(0);
+  }
+
+ private:
+  const ImportOptions& options_;
+  std::size_t done_ = 0;
+  std::size_t total_ = 0;
+};
+
+Status LoadCsv(LoadedPart& part, const ImportOptions& options, std::size_t file,
+               const ReadMeter& meter) {
   const std::string_view bytes = part.source.bytes();
   const CsvLayout layout =
       TW_TRY(DetectLayout(bytes, part.source.path, part.source.member, options.csv));
@@ -112,10 +142,11 @@ Status LoadCsv(LoadedPart& part, const ImportOptions& options, std::size_t file)
   part.header_says_utc = layout.header_says_utc;
   part.is_ticks = layout.ticks();
   const std::string& symbol = options.instrument.symbol;
+  const ScanWatch watch = [&meter](std::size_t offset) { return meter.At(offset); };
   if (part.is_ticks) {
-    part.ticks = TW_TRY(ScanTicks(bytes, layout, symbol));
+    part.ticks = TW_TRY(ScanTicks(bytes, layout, symbol, watch));
   } else {
-    part.bars = TW_TRY(ScanBars(bytes, layout, symbol));
+    part.bars = TW_TRY(ScanBars(bytes, layout, symbol, watch));
     if (part.bars.ask.open.empty()) part.side = SideOfFile(part, options, file);
     part.bar_nanos = BarNanosOf(part.bars.stamp, options);
   }
@@ -127,7 +158,8 @@ Status LoadCsv(LoadedPart& part, const ImportOptions& options, std::size_t file)
   return {};
 }
 
-Status LoadPart(LoadedPart& part, const ImportOptions& options, std::size_t file) {
+Status LoadPart(LoadedPart& part, const ImportOptions& options, std::size_t file,
+                const ReadMeter& meter) {
   const std::string_view bytes = part.source.bytes();
   const std::string& name = part.source.member.empty() ? part.source.path : part.source.member;
   const std::size_t first = bytes.find_first_not_of(" \t\r\n");
@@ -142,7 +174,7 @@ Status LoadPart(LoadedPart& part, const ImportOptions& options, std::size_t file
   }
   if (bi5) return LoadBi5(part, options);
   if (json) return LoadJson(part, options, file);
-  return LoadCsv(part, options, file);
+  return LoadCsv(part, options, file, meter);
 }
 
 }  // namespace
@@ -172,12 +204,15 @@ Result<std::vector<LoadedPart>> LoadParts(std::vector<SourceFile> sources,
                              options.sides.size(), sources.size())};
   }
   std::vector<LoadedPart> parts;
+  ReadMeter meter(sources, options);
   for (std::size_t file = 0; file < sources.size(); ++file) {
     for (SourcePart& each : sources[file].parts) {
       LoadedPart part;
       part.sha256 = sources[file].sha256;
       part.source = std::move(each);
-      TW_TRY_CTX(LoadPart(part, options, file), part.source.name());
+      TW_TRY_CTX(LoadPart(part, options, file, meter), part.source.name());
+      if (!meter.Finished(part.source.bytes().size()))
+        return Error{ErrorCode::kInterrupted, "asked to stop"};
       parts.push_back(std::move(part));
     }
   }

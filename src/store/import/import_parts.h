@@ -50,7 +50,8 @@ struct LoadedPart {
   bool stamps_utc() const { return is_ticks ? ticks.stamps_utc : bars.stamps_utc; }
 };
 
-/// Reads the tables of all files.
+/// Reads the tables of all files, telling options.on_read. Errors: those of the tables, naming
+/// them; kInterrupted.
 Result<std::vector<LoadedPart>> LoadParts(std::vector<SourceFile> sources,
                                           const ImportOptions& options);
 

@@ -637,5 +637,37 @@ TEST_F(ImportTest, WeekAndDayBarsStandOnTheirTradingDate) {
   EXPECT_EQ(week.bars.open_time[0], At("2019-01-06T22:00"));
 }
 
+// 20 weeks of minutes are 144,000 rows: a scan looks up twice on the way.
+TEST(Import, TellsHowFarItIsAndStopsWhenAsked) {
+  const TempDir dir;
+  Series series;
+  series.timeframe = Timeframe::Minutes(1);
+  series.weeks = 20;
+  const std::string text = Join(series.Rows());
+  const std::vector<std::string> files = {dir.Write("a.csv", text)};
+  ImportOptions options = OptionsFor("EURUSD");
+  std::vector<std::int64_t> seen;
+  options.on_read = [&](std::int64_t done, std::int64_t total) {
+    EXPECT_EQ(total, static_cast<std::int64_t>(text.size()));
+    seen.push_back(done);
+  };
+  const ImportResult whole = MustImport(files, options);
+  ASSERT_GE(seen.size(), 3U);
+  EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
+  EXPECT_EQ(seen.back(), static_cast<std::int64_t>(text.size()));
+
+  std::stop_source stop;
+  options.stop = stop.get_token();
+  std::size_t calls = 0;
+  options.on_read = [&](std::int64_t, std::int64_t) {
+    ++calls;
+    stop.request_stop();
+  };
+  const Result<ImportResult> stopped = ImportFiles(files, options);
+  ASSERT_FALSE(stopped.ok());
+  EXPECT_EQ(stopped.error().code, ErrorCode::kInterrupted) << stopped.error().message;
+  EXPECT_EQ(calls, 1U);
+}
+
 }  // namespace
 }  // namespace tw::store
