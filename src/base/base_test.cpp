@@ -68,6 +68,24 @@ TEST(ConfigTest, TheEffectiveConfigIsYamlThatReadsBackTheSame) {
   bind(Config::Parse(config.EffectiveYaml(), "again").value());
 }
 
+TEST(ConfigTest, KeysWithDotsAndItemsOfAnyKindReadBack) {
+  const auto read = [](const Config& c) {
+    std::vector<std::string> items;
+    c.root().Section("space").Section("ppo.net").Items("choices", items);
+    double low = 0;
+    c.root().Section("space").Section("ppo.net").Number("low", low);
+    EXPECT_EQ(low, 0.5);
+    return items;
+  };
+  const Config config =
+      Config::Parse("space:\n  ppo.net: {choices: [[64, 64], '0.5', 0.5, none], low: 0.5}\n", "x")
+          .value();
+  const std::vector<std::string> expected = {"[64, 64]", "\"0.5\"", "0.5", "none"};
+  EXPECT_EQ(read(config), expected);
+  EXPECT_TRUE(config.Finish().ok()) << config.Finish().error().message;
+  EXPECT_EQ(read(Config::Parse(config.EffectiveYaml(), "again").value()), expected);
+}
+
 TEST(ConfigTest, TheEffectiveConfigKeepsListsAndReopenedSections) {
   const Config config =
       Config::Parse("a: {b: 1, c: 2}\nlist: [{x: 1, y: p}, {x: 2, y: q}]\n", "x.yaml").value();

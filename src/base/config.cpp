@@ -39,28 +39,36 @@ std::vector<std::string> Split(std::string_view path) {
   }
 }
 
-// Node at a dotted path, list items as "[3]"; an undefined node when absent.
-YAML::Node Find(const ConfigTree& tree, const std::string& path) {
-  YAML::Node node = tree.root;
-  if (path.empty()) return node;
-  for (const std::string& part : Split(path)) {
-    const YAML::Node& current = node;
-    YAML::Node next(YAML::NodeType::Undefined);
-    const std::size_t bracket = part.find('[');
-    const std::string key = part.substr(0, bracket);
-    if (!current.IsMap()) return YAML::Node(YAML::NodeType::Undefined);
-    const YAML::Node child = current[key];
-    if (!child) return YAML::Node(YAML::NodeType::Undefined);
-    next.reset(child);
-    if (bracket != std::string::npos) {
-      const auto index = static_cast<std::size_t>(std::stoul(part.substr(bracket + 1)));
-      if (!next.IsSequence() || index >= next.size()) return YAML::Node(YAML::NodeType::Undefined);
-      const YAML::Node item = std::as_const(next)[index];
-      next.reset(item);
-    }
-    node.reset(next);
+// The child of a mapping that `part` names, "key" or "key[3]"; undefined when absent.
+YAML::Node Child(const YAML::Node& map, std::string_view part) {
+  const std::size_t bracket = part.find('[');
+  const YAML::Node child = map[std::string(part.substr(0, bracket))];
+  if (!child || bracket == std::string_view::npos) return child;
+  const auto index = static_cast<std::size_t>(std::stoul(std::string(part.substr(bracket + 1))));
+  if (!child.IsSequence() || index >= child.size()) {
+    return YAML::Node(YAML::NodeType::Undefined);
   }
-  return node;
+  return child[index];
+}
+
+// Node at a dotted path, list items as "[3]"; an undefined node when absent. A key of the file may
+// hold dots itself (`ppo.gamma: ...` in tables keyed by config paths); nested mappings win.
+YAML::Node FindBelow(const YAML::Node& node, std::string_view path) {
+  if (path.empty()) return node;
+  if (!node.IsMap()) return YAML::Node(YAML::NodeType::Undefined);
+  for (std::size_t dot = path.find('.');; dot = path.find('.', dot + 1)) {
+    const YAML::Node child = Child(node, path.substr(0, dot));
+    if (child.IsDefined()) {
+      if (dot == std::string_view::npos) return child;
+      const YAML::Node found = FindBelow(child, path.substr(dot + 1));
+      if (found.IsDefined()) return found;
+    }
+    if (dot == std::string_view::npos) return YAML::Node(YAML::NodeType::Undefined);
+  }
+}
+
+YAML::Node Find(const ConfigTree& tree, const std::string& path) {
+  return FindBelow(tree.root, path);
 }
 
 std::string Where(const ConfigTree& tree, const std::string& path) {
@@ -337,6 +345,34 @@ void ConfigSection::Text(std::string_view key, std::string& value) const {
 
 void ConfigSection::Texts(std::string_view key, std::vector<std::string>& value) const {
   ReadList(*tree_, Join(path_, key), value, {}, "texts", QuoteYaml);
+}
+
+void ConfigSection::Items(std::string_view key, std::vector<std::string>& value) const {
+  const std::string path = Join(path_, key);
+  const YAML::Node node = Find(*tree_, path);
+  const auto text = [](const YAML::Node& item) {
+    YAML::Emitter out;
+    out.SetMapFormat(YAML::Flow);
+    out.SetSeqFormat(YAML::Flow);
+    if (item.IsScalar() && item.Tag() == "!") {  // quoted in the file: a text, whatever it looks like
+      out << YAML::DoubleQuoted << item.Scalar();
+    } else {
+      out << item;
+    }
+    return std::string(out.c_str());
+  };
+  if (node.IsDefined()) {
+    value.clear();
+    if (node.IsSequence()) {
+      for (std::size_t i = 0; i < node.size(); ++i) value.push_back(text(node[i]));
+    } else if (node.IsScalar()) {
+      value.push_back(text(node));
+    } else {
+      tree_->errors.push_back(
+          fmt::format("{} is {}, wanted a value or a list", Where(*tree_, path), Shown(node)));
+    }
+  }
+  Remember(*tree_, path, fmt::format("[{}]", fmt::join(value, ", ")));
 }
 
 void ConfigSection::Integers(std::string_view key, std::vector<std::int64_t>& value,

@@ -53,6 +53,9 @@ class ConfigSection {
   void Number(std::string_view key, double& value, ConfigRange range = {}) const;
   void Text(std::string_view key, std::string& value) const;
   void Texts(std::string_view key, std::vector<std::string>& value) const;
+  /// The items of a list of any kind, each as YAML text in one line ("64", "[64, 64]", "\"0.5\"" for
+  /// a quoted one); a single scalar is a list of one.
+  void Items(std::string_view key, std::vector<std::string>& value) const;
   void Integers(std::string_view key, std::vector<std::int64_t>& value,
                 ConfigRange range = {}) const;
   void Numbers(std::string_view key, std::vector<double>& value, ConfigRange range = {}) const;
