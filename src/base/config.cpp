@@ -41,7 +41,7 @@ std::vector<std::string> Split(std::string_view path) {
 
 // The child of a mapping that `part` names, "key" or "key[3]"; undefined when absent.
 YAML::Node Child(const YAML::Node& map, std::string_view part) {
-  const std::size_t bracket = part.find('[');
+  const std::size_t bracket = part.ends_with(']') ? part.rfind('[') : std::string_view::npos;
   const YAML::Node child = map[std::string(part.substr(0, bracket))];
   if (!child || bracket == std::string_view::npos) return child;
   const auto index = static_cast<std::size_t>(std::stoul(std::string(part.substr(bracket + 1))));
@@ -302,6 +302,11 @@ bool ConfigSection::Has(std::string_view key) const {
   return Find(*tree_, Join(path_, key)).IsDefined();
 }
 
+bool ConfigSection::IsMapping(std::string_view key) const {
+  const YAML::Node node = Find(*tree_, Join(path_, key));
+  return node.IsDefined() && node.IsMap();
+}
+
 void ConfigSection::Flag(std::string_view key, bool& value) const {
   const std::string path = Join(path_, key);
   const YAML::Node node = Find(*tree_, path);
@@ -354,7 +359,8 @@ void ConfigSection::Items(std::string_view key, std::vector<std::string>& value)
     YAML::Emitter out;
     out.SetMapFormat(YAML::Flow);
     out.SetSeqFormat(YAML::Flow);
-    if (item.IsScalar() && item.Tag() == "!") {  // quoted in the file: a text, whatever it looks like
+    if (item.IsScalar() &&
+        item.Tag() == "!") {  // quoted in the file: a text, whatever it looks like
       out << YAML::DoubleQuoted << item.Scalar();
     } else {
       out << item;

@@ -46,6 +46,7 @@ class ConfigSection {
   /// Number of items if `key` is a list of mappings, and a section for each.
   std::vector<ConfigSection> List(std::string_view key) const;
   bool Has(std::string_view key) const;
+  bool IsMapping(std::string_view key) const;
 
   void Flag(std::string_view key, bool& value) const;
   void Integer(std::string_view key, std::int64_t& value, ConfigRange range = {}) const;
@@ -53,8 +54,8 @@ class ConfigSection {
   void Number(std::string_view key, double& value, ConfigRange range = {}) const;
   void Text(std::string_view key, std::string& value) const;
   void Texts(std::string_view key, std::vector<std::string>& value) const;
-  /// The items of a list of any kind, each as YAML text in one line ("64", "[64, 64]", "\"0.5\"" for
-  /// a quoted one); a single scalar is a list of one.
+  /// The items of a list of any kind, each as YAML text in one line ("64", "[64, 64]", "\"0.5\""
+  /// for a quoted one); a single scalar is a list of one.
   void Items(std::string_view key, std::vector<std::string>& value) const;
   void Integers(std::string_view key, std::vector<std::int64_t>& value,
                 ConfigRange range = {}) const;

@@ -17,6 +17,7 @@
 #include "tracking/metric_buffer.h"
 #include "training/model_package.h"
 #include "training/run_report.h"
+#include "training/trial_record.h"
 
 namespace tw::training {
 namespace {
@@ -151,6 +152,7 @@ class Training {
     tracking::NewRun run;
     run.experiment_id = TW_TRY(services_.tracker.GetOrCreateExperiment(style_.name));
     run.run_name = fmt::format("{}-{}", style_.name, style_.data.instrument);
+    run.parent_run_id = request_.parent_run_id;
     run_ = TW_TRY(services_.tracker.CreateRun(run));
     TW_TRY(CreateDirectories(RunDir()));
     const Json saved = {{"style", config_text_}, {"bars_sha256", data_->bars_sha256}};
@@ -185,12 +187,10 @@ class Training {
 
   std::vector<tracking::KeyValue> Tags() const {
     return {{"bars_sha256", data_->bars_sha256},
-            {"config_sha256", ConfigHash()},
+            {"config_sha256", ConfigHash(config_text_)},
             {"program", services_.program},
             {"style", style_.name}};
   }
-
-  std::string ConfigHash() const { return Sha256Hex(TrialText(config_text_)); }
 
   Result<TrainReport> Work() {
     AgentRuns agents(services_, run_);
@@ -222,8 +222,7 @@ class Training {
 
   // Everything behind the training: baselines, ledger, holdout, verdict, model, report.
   Result<TrainReport> Conclude(const WalkForwardOutcome& outcome) {
-    const eval::IndexRange test{outcome.split.folds.front().test.begin,
-                                outcome.split.folds.back().test.end};
+    const eval::IndexRange test = TestBars(outcome.split);
     const auto seed = static_cast<std::uint64_t>(style_.agent.seed);
     const BaselineRuns baselines =
         TW_TRY(RunBaselines(*data_, style_.baselines, outcome.out_of_sample.targets, test, seed));
@@ -260,57 +259,20 @@ class Training {
     return name;
   }
 
-  // Everything tried on one market is one family: whoever renames a style still searched the same
-  // data.
-  std::string Family() const { return style_.data.instrument + " " + style_.data.freq; }
-
-  tracking::TrialKey TrialKeyOf(eval::IndexRange bars) const {
-    const auto& world = data_->world;
-    return {ConfigHash(), data_->bars_sha256,
-            fmt::format("{} {}..{}", Family(),
-                        FormatIso(world.open_time[static_cast<std::size_t>(bars.begin)]),
-                        FormatIso(world.close_time[static_cast<std::size_t>(bars.end - 1)]))};
-  }
+  std::string Family() const { return FamilyOf(style_); }
 
   Result<TrialRecord> RecordTrial(const WalkForwardOutcome& outcome) {
-    tracking::Trial trial;
-    trial.key =
-        TrialKeyOf({outcome.split.folds.front().test.begin, outcome.split.folds.back().test.end});
-    trial.family = Family();
-    trial.who = request_.who;
-    trial.seed = fmt::format("{}x{}", style_.agent.seed, style_.agent.seeds);
-    const eval::DailySeries& daily = outcome.out_of_sample.daily;
-    for (std::size_t i = 0; i < daily.dates.size(); ++i)
-      trial.daily_returns.push_back({daily.dates[i], daily.returns[i]});
+    const tracking::Trial trial =
+        LedgerRow(style_, TrialKeyOf(style_, config_text_, *data_, TestBars(outcome.split)),
+                  request_.who, outcome.out_of_sample.daily);
     TW_TRY(services_.ledger.AddTrial(trial));
-
-    TrialRecord record;
-    record.trials = TW_TRY(services_.ledger.Count(Family()));
-    std::vector<double> sharpes;
-    for (const tracking::TrialSummary& summary : TW_TRY(services_.ledger.Trials(Family()))) {
-      if (summary.sharpe_per_day) sharpes.push_back(*summary.sharpe_per_day);
-    }
-    if (sharpes.size() >= 2) {
-      double mean = 0;
-      for (const double s : sharpes) mean += s / static_cast<double>(sharpes.size());
-      double variance = 0;
-      for (const double s : sharpes)
-        variance += (s - mean) * (s - mean) / static_cast<double>(sharpes.size() - 1);
-      record.sharpe_variance = variance;
-    }
-    const tracking::ReturnMatrix matrix =
-        TW_TRY(services_.ledger.DailyReturns(Family(), tracking::TrialLedger::Dates::kCommon));
-    if (matrix.cols() >= 2 && matrix.rows() >= 2) {
-      const auto rho = TW_TRY(
-          eval::MeanPairwiseCorrelation({matrix.values, static_cast<std::int64_t>(matrix.cols())}));
-      if (rho) record.effective_trials = eval::EffectiveTrials(*rho, record.trials);
-    }
-    return record;
+    return ReadTrialRecord(services_.ledger, Family());
   }
 
   Result<void> LookAtHoldout(const std::string& model, TrialRecord& record) {
     tracking::HoldoutLook look;
-    look.key = TrialKeyOf({data_->world.rows() - 1, data_->world.rows()});
+    look.key =
+        TrialKeyOf(style_, config_text_, *data_, {data_->world.rows() - 1, data_->world.rows()});
     look.family = Family();
     look.who = request_.who;
     look.model = model;
@@ -363,7 +325,7 @@ class Training {
     if (window.test.size() > 0)
       manifest.holdout_from = iso(world.open_time[static_cast<std::size_t>(window.test.begin)]);
     manifest.bars_sha256 = data_->bars_sha256;
-    manifest.config_sha256 = ConfigHash();
+    manifest.config_sha256 = ConfigHash(config_text_);
     manifest.features_sha256 =
         TW_TRY(features::FeatureSet::Compile(style_.features, world.timeframe)).fingerprint();
     for (int k = 0; k < style_.agent.seeds; ++k) manifest.seeds.push_back(style_.agent.seed + k);
@@ -510,7 +472,7 @@ void Training::AddFingerprint(const TrainReport& report, eval::ReportInput& inpu
   data.facts.push_back({"SHA-256 of the bars", data_->bars_sha256});
   eval::ReportFactGroup config{.title = "Config", .facts = {}};
   config.facts.push_back({"style", style_.name});
-  config.facts.push_back({"SHA-256 of the trial", ConfigHash()});
+  config.facts.push_back({"SHA-256 of the trial", ConfigHash(config_text_)});
   config.facts.push_back(
       {"agents", fmt::format("{}, {} steps, {} seeds from {}", style_.agent.algo,
                              style_.agent.steps, style_.agent.seeds, style_.agent.seed)});

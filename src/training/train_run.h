@@ -33,6 +33,7 @@ struct TrainRequest {
   std::string resume_run_id;
   std::string model_name;  // empty: made of style and instrument
   std::string who = "train";
+  std::string parent_run_id;  // the run of a search that this training concludes
   int threads = 1;
   bool any_machine = false;
   std::function<void(const std::string& run_id)> on_start;

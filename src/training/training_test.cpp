@@ -240,6 +240,41 @@ TEST(WalkForwardTest, AFoldDependsOnNothingBehindIt) {
       << "the change must matter somewhere";
 }
 
+TEST(RunFoldsTest, FoldsAloneWithoutTheHoldoutsBarsEqualTheWholeWalkForward) {
+  const SystemClock clock;
+  const StyleConfig style = SmallStyle();
+  const TemporaryDirectory directory;
+  StoreBars(directory.path(), RandomWalk(1500, 3));
+  const Dataset data = LoadDataset(store::Store::Open(directory.path()).value(), style).value();
+  const auto whole = RunWalkForward(data, style, {}, clock, {}).value();
+  const eval::WalkForward split = SplitFolds(data, style).value();
+  const Dataset cut = BeforeHoldout(data, split);
+  ASSERT_EQ(cut.world.rows(), split.holdout.begin);
+  ASSERT_EQ(cut.features.values.size(),
+            static_cast<std::size_t>(split.holdout.begin * data.features.cols));
+  FoldsOptions options;
+  options.seeds_alone = true;
+  std::vector<std::size_t> seen;
+  options.on_fold = [&](const FoldsOutcome& so_far) {
+    seen.push_back(so_far.committee.size());
+    return Result<bool>(true);
+  };
+  const FoldsOutcome folds = RunFolds(cut, style, split, options, clock, {}).value();
+  EXPECT_TRUE(folds.complete);
+  EXPECT_EQ(seen, (std::vector<std::size_t>{1, 2}));
+  EXPECT_EQ(folds.out_of_sample.result.equity, whole.out_of_sample.result.equity);
+  ASSERT_EQ(folds.seeds.size(), 2U);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_TRUE(folds.windows[i].members == whole.windows[i].members);
+    EXPECT_EQ(AnnualSharpe(folds.committee[i].daily), whole.fold_sharpes[i]);
+    EXPECT_EQ(AnnualSharpe(folds.seeds[i].daily), whole.seed_sharpes[i]);
+  }
+  options.on_fold = [](const FoldsOutcome&) { return Result<bool>(false); };
+  const FoldsOutcome first = RunFolds(cut, style, split, options, clock, {}).value();
+  EXPECT_FALSE(first.complete);
+  EXPECT_EQ(first.windows.size(), 1U);
+}
+
 TEST(TargetsTest, WhatIsWrittenReadsBackAndTradesTheSame) {
   const SystemClock clock;
   const StyleConfig style = SmallStyle();

@@ -16,40 +16,28 @@ namespace {
 
 constexpr double kDaysPerYear = 260;
 
-// Folds of the bars whose features are complete.
-Result<eval::WalkForward> Split(const Dataset& data, const StyleConfig& style) {
-  const std::int64_t first = data.features.first_valid_bar;
-  eval::WalkForward split =
-      TW_TRY(eval::SplitWalkForward(data.world.rows() - first, style.validation));
-  const auto shift = [first](eval::IndexRange& range) {
-    range.begin += first;
-    range.end += first;
-  };
-  for (eval::Fold& fold : split.folds) {
-    shift(fold.train);
-    shift(fold.test);
-  }
-  shift(split.final_train);
-  shift(split.holdout);
-  return split;
+Result<TrainedWindow> PlanWindow(const Dataset& data, const StyleConfig& style, std::string name,
+                                 eval::IndexRange train, eval::IndexRange test) {
+  TrainedWindow window{
+      .name = std::move(name), .train = train, .test = test, .normaliser = {}, .members = {}};
+  window.normaliser =
+      TW_TRY(features::Normaliser::Fit(data.features, style.features, train.begin, train.end));
+  return window;
+}
+
+Result<TrainedWindow> PlanFold(const Dataset& data, const StyleConfig& style,
+                               const eval::WalkForward& split, std::size_t fold) {
+  return PlanWindow(data, style, fmt::format("fold-{}", fold + 1), split.folds[fold].train,
+                    split.folds[fold].test);
 }
 
 Result<std::vector<TrainedWindow>> PlanWindows(const Dataset& data, const StyleConfig& style,
                                                const eval::WalkForward& split) {
   std::vector<TrainedWindow> windows;
-  const auto add = [&](std::string name, eval::IndexRange train,
-                       eval::IndexRange test) -> Result<void> {
-    TrainedWindow window{
-        .name = std::move(name), .train = train, .test = test, .normaliser = {}, .members = {}};
-    window.normaliser =
-        TW_TRY(features::Normaliser::Fit(data.features, style.features, train.begin, train.end));
-    windows.push_back(std::move(window));
-    return {};
-  };
   for (std::size_t i = 0; i < split.folds.size(); ++i) {
-    TW_TRY(add(fmt::format("fold-{}", i + 1), split.folds[i].train, split.folds[i].test));
+    windows.push_back(TW_TRY(PlanFold(data, style, split, i)));
   }
-  TW_TRY(add("final", split.final_train, split.holdout));
+  windows.push_back(TW_TRY(PlanWindow(data, style, "final", split.final_train, split.holdout)));
   return windows;
 }
 
@@ -97,7 +85,7 @@ class WindowEnv final : public rl::VecEnv {
 
 Result<void> TrainWindows(const Dataset& data, const StyleConfig& style,
                           const WalkForwardOptions& options, const Clock& clock,
-                          const std::stop_token& stop, std::vector<TrainedWindow>& windows) {
+                          const std::stop_token& stop, std::span<TrainedWindow> windows) {
   std::vector<AgentJob> jobs;
   for (const TrainedWindow& window : windows) {
     for (int k = 0; k < style.agent.seeds; ++k) {
@@ -164,14 +152,19 @@ Result<TradedStretch> Stitch(
   return Trade(data, std::move(targets), {folds.front().test.begin, folds.back().test.end});
 }
 
+// The agents of one seed alone over the folds.
+Result<TradedStretch> TradeSeed(const Dataset& data, std::span<const TrainedWindow> folds,
+                                std::size_t seed) {
+  return Stitch(data, folds, [&](const TrainedWindow& fold) -> Result<TradedStretch> {
+    const auto policy = TW_TRY(rl::MlpPolicy::Load(fold.members[seed]));
+    return TradeWith(data, fold.normaliser, *policy, fold.test);
+  });
+}
+
 Result<void> JudgeSeeds(const Dataset& data, int seeds, WalkForwardOutcome& outcome) {
   const std::span<const TrainedWindow> folds(outcome.windows.data(), outcome.windows.size() - 1);
   for (int k = 0; k < seeds; ++k) {
-    const auto trade = [&](const TrainedWindow& fold) -> Result<TradedStretch> {
-      const auto policy = TW_TRY(rl::MlpPolicy::Load(fold.members[static_cast<std::size_t>(k)]));
-      return TradeWith(data, fold.normaliser, *policy, fold.test);
-    };
-    const TradedStretch alone = TW_TRY(Stitch(data, folds, trade));
+    const TradedStretch alone = TW_TRY(TradeSeed(data, folds, static_cast<std::size_t>(k)));
     outcome.seed_sharpes.push_back(AnnualSharpe(alone.daily));
   }
   return {};
@@ -195,6 +188,23 @@ Result<void> JudgeInSample(const Dataset& data, WalkForwardOutcome& outcome) {
 
 }  // namespace
 
+Result<eval::WalkForward> SplitFolds(const Dataset& data, const StyleConfig& style) {
+  const std::int64_t first = data.features.first_valid_bar;
+  eval::WalkForward split =
+      TW_TRY(eval::SplitWalkForward(data.world.rows() - first, style.validation));
+  const auto shift = [first](eval::IndexRange& range) {
+    range.begin += first;
+    range.end += first;
+  };
+  for (eval::Fold& fold : split.folds) {
+    shift(fold.train);
+    shift(fold.test);
+  }
+  shift(split.final_train);
+  shift(split.holdout);
+  return split;
+}
+
 Result<std::unique_ptr<rl::Policy>> TrainedWindow::MakePolicy() const {
   std::vector<std::unique_ptr<rl::Policy>> policies;
   for (const std::string& bytes : members)
@@ -216,7 +226,7 @@ Result<WalkForwardOutcome> RunWalkForward(const Dataset& data, const StyleConfig
                                           const WalkForwardOptions& options, const Clock& clock,
                                           const std::stop_token& stop) {
   WalkForwardOutcome outcome;
-  outcome.split = TW_TRY(Split(data, style));
+  outcome.split = TW_TRY(SplitFolds(data, style));
   outcome.windows = TW_TRY(PlanWindows(data, style, outcome.split));
   TW_TRY(TrainWindows(data, style, options, clock, stop, outcome.windows));
 
@@ -230,6 +240,57 @@ Result<WalkForwardOutcome> RunWalkForward(const Dataset& data, const StyleConfig
   TW_TRY(JudgeSeeds(data, style.agent.seeds, outcome));
   TW_TRY(JudgeInSample(data, outcome));
   return outcome;
+}
+
+Result<FoldsOutcome> RunFolds(const Dataset& data, const StyleConfig& style,
+                              const eval::WalkForward& split, const FoldsOptions& options,
+                              const Clock& clock, const std::stop_token& stop) {
+  FoldsOutcome outcome;
+  outcome.split = split;
+  const auto steps_a_fold = style.agent.steps * style.agent.seeds;
+  const auto folds = static_cast<std::int64_t>(split.folds.size());
+  for (std::size_t i = 0; i < split.folds.size(); ++i) {
+    WalkForwardOptions fold_options = options.base;
+    if (options.base.on_progress) {
+      const std::int64_t before = static_cast<std::int64_t>(i) * steps_a_fold;
+      fold_options.on_progress = [&, before](std::int64_t done, std::int64_t) {
+        options.base.on_progress(before + done, folds * steps_a_fold);
+      };
+    }
+    outcome.windows.push_back(TW_TRY(PlanFold(data, style, split, i)));
+    TW_TRY(TrainWindows(data, style, fold_options, clock, stop, {&outcome.windows.back(), 1}));
+    const TrainedWindow& window = outcome.windows.back();
+    outcome.committee.push_back(TW_TRY(Trade(data, window, window.test)));
+    std::size_t at = 0;
+    outcome.out_of_sample =
+        TW_TRY(Stitch(data, outcome.windows, [&](const TrainedWindow&) -> Result<TradedStretch> {
+          return outcome.committee[at++];
+        }));
+    outcome.seeds.clear();
+    for (int k = 0; options.seeds_alone && k < style.agent.seeds; ++k) {
+      outcome.seeds.push_back(
+          TW_TRY(TradeSeed(data, outcome.windows, static_cast<std::size_t>(k))));
+    }
+    outcome.complete = i + 1 == split.folds.size();
+    if (options.on_fold && !TW_TRY(options.on_fold(outcome))) break;
+  }
+  return outcome;
+}
+
+Dataset BeforeHoldout(Dataset data, const eval::WalkForward& split) {
+  if (split.holdout.size() == 0) return data;
+  const auto rows = static_cast<std::size_t>(split.holdout.begin);
+  const auto cut = [rows](auto& column) {
+    if (column.size() > rows) column.resize(rows);
+  };
+  cut(data.world.bars);
+  cut(data.world.open_time);
+  cut(data.world.close_time);
+  cut(data.world.open_rates);
+  cut(data.world.close_rates);
+  data.features.values.resize(rows * static_cast<std::size_t>(data.features.cols));
+  data.features.rows = split.holdout.begin;
+  return data;
 }
 
 Result<TradedStretch> Trade(const Dataset& data, const TrainedWindow& window,

@@ -74,6 +74,36 @@ Result<WalkForwardOutcome> RunWalkForward(const Dataset& data, const StyleConfig
                                           const WalkForwardOptions& options, const Clock& clock,
                                           const std::stop_token& stop);
 
+/// The folds of the bars whose features are complete. Errors: kBadData (too few bars).
+Result<eval::WalkForward> SplitFolds(const Dataset& data, const StyleConfig& style);
+
+/// The folds alone, one after the other, for a search; committee and single agents side by side.
+struct FoldsOutcome {
+  eval::WalkForward split;
+  std::vector<TrainedWindow> windows;    // the folds that were trained
+  std::vector<TradedStretch> committee;  // by fold, each in an account of its own
+  TradedStretch out_of_sample;           // the committees of the folds so far in one account
+  std::vector<TradedStretch> seeds;      // each seed's agents alone over the folds so far
+  bool complete = false;                 // all folds
+};
+
+struct FoldsOptions {
+  WalkForwardOptions base;
+  bool seeds_alone = false;  // fill FoldsOutcome::seeds
+  /// After each fold; false ends the work there.
+  std::function<Result<bool>(const FoldsOutcome& so_far)> on_fold;
+};
+
+/// Gives the same agents and the same out-of-sample trading as RunWalkForward over these folds.
+/// `data` may end where the holdout begins (see BeforeHoldout): nothing behind it is used. Errors:
+/// those of RunWalkForward and of `on_fold`.
+Result<FoldsOutcome> RunFolds(const Dataset& data, const StyleConfig& style,
+                              const eval::WalkForward& split, const FoldsOptions& options,
+                              const Clock& clock, const std::stop_token& stop);
+
+/// The data without the bars from the holdout on: what is not there cannot be read.
+Dataset BeforeHoldout(Dataset data, const eval::WalkForward& split);
+
 /// The window's committee on `bars`: decisions from the close before its first bar on.
 Result<TradedStretch> Trade(const Dataset& data, const TrainedWindow& window,
                             eval::IndexRange bars);
