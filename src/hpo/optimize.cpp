@@ -147,27 +147,19 @@ void Study::RunWorker(Loop& loop) {
       if (loop.error || (options.n_trials && loop.started >= *options.n_trials)) return;
       ++loop.started;
     }
-    const Result<bool> done = RunOne(loop);
+    const Status done = RunOne(loop);
     if (!done.ok()) {
       loop.Fail(done.error());
-      return;
-    }
-    if (!*done) {
-      const std::lock_guard lock(loop.mutex);
-      --loop.started;
       return;
     }
   }
 }
 
-Result<bool> Study::RunOne(Loop& loop) {
+Status Study::RunOne(Loop& loop) {
   const OptimizeOptions& options = *loop.options;
   const bool beats = options.heartbeat_interval_s > 0;
   if (beats) TW_TRY(RecoverStaleTrials(GraceOf(options), options.retry));
-  std::optional<Trial> asked =
-      options.queued_only ? TW_TRY(AskQueued(beats)) : std::optional<Trial>(TW_TRY(Ask({}, beats)));
-  if (!asked) return false;
-  Trial& trial = *asked;
+  Trial trial = TW_TRY(Ask({}, beats));
   if (beats) {
     const std::lock_guard lock(loop.mutex);
     loop.running.emplace(trial.id(), trial.impl_);
@@ -185,14 +177,14 @@ Result<bool> Study::RunOne(Loop& loop) {
     // Somebody took us for dead and failed the trial: its retry is another trial.
     if (!beats || told.error().code != ErrorCode::kUsage) return told.error();
     LogWarn("hpo.told_too_late", "trial={}: {}", trial.number(), told.error().message);
-    return true;
+    return {};
   }
   if (options.on_trial) {
     const std::lock_guard lock(loop.callback_mutex);
     options.on_trial(*told);
   }
   if (!outcome.ok() && !options.continue_after_errors) return outcome.error();
-  return true;
+  return {};
 }
 
 }  // namespace tw::hpo
