@@ -188,6 +188,12 @@ TEST_F(FeaturesRunsTest, RunsAreListedShownAndCompared) {
   EXPECT_EQ(Run({"runs", "compare", "first"}).code, 2);
   EXPECT_EQ(Run({"runs", "show", "first"}).code, 0);
   EXPECT_EQ(Run({"runs", "compare", "first", "second"}).code, 0);
+  EXPECT_EQ(RunJson({"runs", "delete", "first"})[0]["run_id"], a);
+  EXPECT_EQ(RunJson({"runs", "list"}).size(), 1U);
+  EXPECT_EQ(RunJson({"runs", "list", "--view", "deleted"})[0]["run_name"], "first");
+  EXPECT_EQ(Run({"runs", "delete", "first"}).code, 1);
+  EXPECT_EQ(Run({"runs", "restore", "first"}).code, 0);
+  EXPECT_EQ(RunJson({"runs", "list", "--view", "all"}).size(), 2U);
 }
 
 TEST_F(FeaturesRunsTest, ModelsArePromotedAndExported) {

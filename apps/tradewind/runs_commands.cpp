@@ -33,6 +33,7 @@ struct RunsArguments {
   std::vector<std::string> metrics;
   std::int64_t limit = 20;
   bool nested = false;
+  std::string view = "active";
   std::vector<std::string> runs;
   std::string history;
   std::string family;
@@ -68,6 +69,7 @@ Json RunJson(const Run& run) {
             {"experiment_id", run.experiment_id},
             {"run_name", run.run_name},
             {"status", tracking::NameOf(run.status)},
+            {"lifecycle_stage", run.lifecycle_stage},
             {"start_time", TimeText(run.start_time_ms)},
             {"end_time", nullptr}};
   if (run.end_time_ms) json["end_time"] = TimeText(*run.end_time_ms);
@@ -101,13 +103,14 @@ std::string MetricText(const Run& run, const std::string& key) {
 
 /// A run by its id, by the beginning of its id (4 characters or more), or by its name when only one
 /// has it.
-Result<Run> FindRun(Tracker& tracker, const std::string& text) {
+Result<Run> FindRun(Tracker& tracker, const std::string& text,
+                    tracking::RunView view = tracking::RunView::kActive) {
   if (text.size() == 32) {
     auto exact = tracker.GetRun(text);
     if (exact.ok()) return exact;
   }
   std::vector<Run> found;
-  for (Run& run : TW_TRY(tracker.SearchRuns({.max_results = 1'000'000}))) {
+  for (Run& run : TW_TRY(tracker.SearchRuns({.max_results = 1'000'000, .view = view}))) {
     if ((text.size() >= 4 && run.run_id.starts_with(text)) || run.run_name == text)
       found.push_back(std::move(run));
   }
@@ -121,6 +124,8 @@ Result<Run> FindRun(Tracker& tracker, const std::string& text) {
 Status ListRuns(AppContext& context, const RunsArguments& arguments) {
   const auto tracker = TW_TRY(OpenTracker(context));
   tracking::RunQuery query{{}, arguments.filter, arguments.order, arguments.limit};
+  if (arguments.view == "deleted") query.view = tracking::RunView::kDeleted;
+  if (arguments.view == "all") query.view = tracking::RunView::kAll;
   std::map<std::string, std::string> experiments;
   for (const auto& experiment : TW_TRY(tracker->Experiments()))
     experiments[experiment.experiment_id] = experiment.name;
@@ -282,6 +287,32 @@ Status CompareRuns(AppContext& context, const RunsArguments& arguments) {
   }
   context.Print(table.Text());
   return {};
+}
+
+/// Deletes or restores, and says the runs that changed.
+Status SetDeleted(AppContext& context, const RunsArguments& arguments, bool deleted) {
+  const auto tracker = TW_TRY(OpenTracker(context));
+  auto list = Json::array();
+  std::string text;
+  for (const std::string& name : arguments.runs) {
+    const Run run = TW_TRY(FindRun(
+        *tracker, name, deleted ? tracking::RunView::kActive : tracking::RunView::kDeleted));
+    TW_TRY(deleted ? tracker->DeleteRun(run.run_id) : tracker->RestoreRun(run.run_id));
+    list.push_back({{"run_id", run.run_id},
+                    {"run_name", run.run_name},
+                    {"lifecycle_stage", deleted ? "deleted" : "active"}});
+    text += fmt::format("{} {} {}\n", run.run_id, run.run_name, deleted ? "deleted" : "restored");
+  }
+  context.Print(context.json() ? Dump(list) : text);
+  return {};
+}
+
+Status DeleteRuns(AppContext& context, const RunsArguments& arguments) {
+  return SetDeleted(context, arguments, true);
+}
+
+Status RestoreRuns(AppContext& context, const RunsArguments& arguments) {
+  return SetDeleted(context, arguments, false);
 }
 
 Status ShowTrials(AppContext& context, const RunsArguments& arguments) {
@@ -472,7 +503,7 @@ Status ExportModel(AppContext& context, const ModelArguments& arguments) {
 
 void AddRunsCommands(CLI::App& root, AppContext& context) {
   CLI::App* group =
-      AddGroup(root, {"runs", "List, show and compare training runs",
+      AddGroup(root, {"runs", "List, show, compare and delete training runs",
                       "tradewind runs list --order 'metrics.sharpe DESC' --metric sharpe\n"
                       "tradewind runs show 3f2a91bc\n"
                       "tradewind runs compare 3f2a91bc 77d0e142\n"
@@ -494,6 +525,9 @@ void AddRunsCommands(CLI::App& root, AppContext& context) {
       ->allow_extra_args(false);
   list->add_option("--metric", arguments->metrics, "Also show this metric; repeatable")
       ->allow_extra_args(false);
+  list->add_option("--view", arguments->view, "active, deleted or all")
+      ->check(CLI::IsMember({"active", "deleted", "all"}))
+      ->capture_default_str();
   list->add_flag("--nested", arguments->nested, "Also the nested runs, one an agent");
   list->add_option("--limit", arguments->limit, "At most this many")
       ->check(CLI::Range(1, 1'000'000))
@@ -512,6 +546,17 @@ void AddRunsCommands(CLI::App& root, AppContext& context) {
       ->add_option("runs", arguments->runs, "Runs, as in show")
       ->required()
       ->expected(2, 20);
+  add({"delete", "Hide runs; their points and files stay until the store goes",
+       "tradewind runs delete 3f2a91bc\n"},
+      DeleteRuns)
+      ->add_option("runs", arguments->runs, "Runs, as in show")
+      ->required();
+  add({"restore", "Bring deleted runs back",
+       "tradewind runs list --view deleted\n"
+       "tradewind runs restore 3f2a91bc\n"},
+      RestoreRuns)
+      ->add_option("runs", arguments->runs, "Runs, as in show")
+      ->required();
   add({"trials", "List every trial in the ledger and the looks at the holdout",
        "tradewind runs trials\n"
        "tradewind runs trials --family eurusd-hourly --json\n"},

@@ -1,6 +1,7 @@
 #include "base/config.h"
 #include "base/rng.h"
 #include "base/time.h"
+#include "base/unique_id.h"
 
 namespace tw {
 namespace {
@@ -20,6 +21,12 @@ TEST(RngTest, ARestoredStreamContinuesWhereItStood) {
   for (int i = 0; i < 13; ++i) rng.NextU32();
   Rng copy(rng.state());
   for (int i = 0; i < 100; ++i) EXPECT_EQ(rng.NextU32(), copy.NextU32());
+}
+
+TEST(UniqueHexTest, NamesHaveTheirLengthAndDiffer) {
+  EXPECT_EQ(UniqueHex(16).size(), 32U);
+  EXPECT_EQ(UniqueHex(16).find_first_not_of("0123456789abcdef"), std::string::npos);
+  EXPECT_NE(UniqueHex(16), UniqueHex(16));
 }
 
 TEST(TimeTest, IsoTextsRoundTrip) {

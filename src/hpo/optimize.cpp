@@ -147,19 +147,27 @@ void Study::RunWorker(Loop& loop) {
       if (loop.error || (options.n_trials && loop.started >= *options.n_trials)) return;
       ++loop.started;
     }
-    const Status done = RunOne(loop);
+    const Result<bool> done = RunOne(loop);
     if (!done.ok()) {
       loop.Fail(done.error());
+      return;
+    }
+    if (!*done) {
+      const std::lock_guard lock(loop.mutex);
+      --loop.started;
       return;
     }
   }
 }
 
-Status Study::RunOne(Loop& loop) {
+Result<bool> Study::RunOne(Loop& loop) {
   const OptimizeOptions& options = *loop.options;
   const bool beats = options.heartbeat_interval_s > 0;
   if (beats) TW_TRY(RecoverStaleTrials(GraceOf(options), options.retry));
-  Trial trial = TW_TRY(Ask({}, beats));
+  std::optional<Trial> asked =
+      options.queued_only ? TW_TRY(AskQueued(beats)) : std::optional<Trial>(TW_TRY(Ask({}, beats)));
+  if (!asked) return false;
+  Trial& trial = *asked;
   if (beats) {
     const std::lock_guard lock(loop.mutex);
     loop.running.emplace(trial.id(), trial.impl_);
@@ -177,14 +185,14 @@ Status Study::RunOne(Loop& loop) {
     // Somebody took us for dead and failed the trial: its retry is another trial.
     if (!beats || told.error().code != ErrorCode::kUsage) return told.error();
     LogWarn("hpo.told_too_late", "trial={}: {}", trial.number(), told.error().message);
-    return {};
+    return true;
   }
   if (options.on_trial) {
     const std::lock_guard lock(loop.callback_mutex);
     options.on_trial(*told);
   }
   if (!outcome.ok() && !options.continue_after_errors) return outcome.error();
-  return {};
+  return true;
 }
 
 }  // namespace tw::hpo

@@ -142,9 +142,28 @@ Result<Trial> Study::Ask() { return Ask({}, false); }
 Result<Trial> Study::Ask(const SearchSpace& space) { return Ask(space, false); }
 
 Result<Trial> Study::Ask(const SearchSpace& space, bool heartbeat) {
+  return Begin(TW_TRY(storage_->StartTrial(info_.id)), space, heartbeat);
+}
+
+Result<std::optional<Trial>> Study::AskQueued(bool heartbeat) {
+  std::vector<TrialPtr> unfinished;
+  {
+    const std::lock_guard lock(mutex_);
+    TW_TRY(Refresh());
+    unfinished = cache_.Unfinished();
+  }
+  for (const TrialPtr& trial : unfinished) {
+    if (trial->state != TrialState::kWaiting || !TW_TRY(storage_->ClaimTrial(trial->id))) continue;
+    FrozenTrial claimed = TW_TRY(storage_->GetTrial(trial->id));
+    return std::optional<Trial>(TW_TRY(Begin(std::move(claimed), {}, heartbeat)));
+  }
+  return std::optional<Trial>();
+}
+
+Result<Trial> Study::Begin(FrozenTrial trial, const SearchSpace& space, bool heartbeat) {
   auto impl = std::make_shared<Trial::Impl>();
   impl->study = this;
-  impl->trial = TW_TRY(storage_->StartTrial(info_.id));
+  impl->trial = std::move(trial);
   impl->pending.heartbeat = heartbeat;
   TW_TRY(Prepare(*impl, space));
   TW_TRY(impl->Flush());

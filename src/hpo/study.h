@@ -117,8 +117,11 @@ struct OptimizeOptions {
   /// Trials started by this call; nothing: until a time-out, a stop, or the sampler has no more.
   std::optional<std::int64_t> n_trials;
   std::optional<double> timeout_s;  // no trial starts later than this
-  int n_workers = 1;                // threads of this process; the objective must be safe for them
-  std::stop_token stop;             // no trial starts after a request
+  /// Only trials that wait in the queue: returns when there is none, instead of starting new ones.
+  /// Whoever queues them decides exactly how many there will be, however many workers serve.
+  bool queued_only = false;
+  int n_workers = 1;     // threads of this process; the objective must be safe for them
+  std::stop_token stop;  // no trial starts after a request
   bool continue_after_errors = false;  // else the first Error of the objective ends the call
   /// Above 0: running trials are stamped at this interval, and stale ones of dead workers fail
   /// before each trial.
@@ -204,8 +207,10 @@ class Study {
   Status CheckDistribution(const std::string& name, const Distribution& distribution);
   Status RetryTrial(TrialId id, const RetryOptions& retry);
   Result<Trial> Ask(const SearchSpace& space, bool heartbeat);
+  Result<std::optional<Trial>> AskQueued(bool heartbeat);
+  Result<Trial> Begin(FrozenTrial trial, const SearchSpace& space, bool heartbeat);
   void RunWorker(Loop& loop);
-  Status RunOne(Loop& loop);
+  Result<bool> RunOne(Loop& loop);  // false: nothing is queued
   void Beat(Loop& loop, const std::stop_token& stop);
 
   std::shared_ptr<Storage> storage_;

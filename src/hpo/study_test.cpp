@@ -103,6 +103,34 @@ TEST_F(StudyTest, QueuedTrialsComeFirstWithTheirValues) {
   EXPECT_FALSE(study->Tell(trial, Outcome::Complete(1)).ok());
 }
 
+TEST_F(StudyTest, ManyWorkersThatServeTheQueueRunExactlyWhatIsQueued) {
+  auto study = NewStudy();
+  FrozenTrial bare;
+  bare.state = TrialState::kWaiting;
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(study->AddTrial(bare).ok());
+  OptimizeOptions options;
+  options.queued_only = true;
+  options.n_workers = 4;
+  std::atomic<int> requeued = 0;
+  const auto run = study->Optimize(
+      [&](Trial& trial) -> Result<Outcome> {
+        const double x = TW_TRY(trial.SuggestFloat("x", 0, 1));
+        if (trial.number() == 3 && requeued++ == 0) return Outcome::Requeued();
+        return Outcome::Complete(x);
+      },
+      options);
+  ASSERT_TRUE(run.ok()) << run.error().message;
+  EXPECT_EQ(*run, 41);
+  const auto trials = study->Trials().value();
+  EXPECT_EQ(trials.size(), 40U);
+  std::set<double> values;
+  for (const TrialPtr& trial : trials) {
+    EXPECT_EQ(trial->state, TrialState::kComplete);
+    values.insert(trial->params.at(0).internal);
+  }
+  EXPECT_EQ(values.size(), 40U);
+}
+
 TEST_F(StudyTest, NanAndWrongCountsFail) {
   auto study = NewStudy();
   Trial a = study->Ask().value();

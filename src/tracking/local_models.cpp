@@ -98,6 +98,22 @@ Result<std::string> LocalTracker::Impl::ModelLocation(std::string_view model_id)
   return statement.Text(0);
 }
 
+Result<std::vector<LoggedModel>> LocalTracker::Impl::ModelsOf(std::string_view run_id,
+                                                              std::string_view key) {
+  db::Statement statement =
+      TW_TRY(db_.Prepare("SELECT model_id, name, experiment_id, source_run_id, artifact_location, "
+                         "creation_timestamp_ms FROM logged_models WHERE source_run_id = ?1 AND "
+                         "(?2 = '' OR unique_key = ?2) ORDER BY creation_timestamp_ms, model_id"));
+  statement.Bind(1, run_id).Bind(2, key);
+  std::vector<LoggedModel> models;
+  for (;;) {
+    const bool row = TW_TRY(statement.Step());
+    if (!row) return models;
+    models.push_back({statement.Text(0), statement.Text(1), statement.Text(2), statement.Text(3),
+                      Resolve(statement.Text(4)), statement.Integer(5)});
+  }
+}
+
 Result<ModelVersion> LocalTracker::Impl::VersionRow(std::string_view name, std::int64_t version) {
   db::Statement statement =
       TW_TRY(db_.Prepare(fmt::format("{} WHERE v.name = ? AND v.version = ?", kVersionColumns)));
@@ -112,27 +128,44 @@ Result<ModelVersion> LocalTracker::Impl::VersionRow(std::string_view name, std::
 }
 
 Result<LoggedModel> LocalTracker::LogModel(std::string_view run_id, std::string_view name,
-                                           std::span<const ArtifactFile> files) {
+                                           std::span<const ArtifactFile> files,
+                                           std::string_view key) {
   TW_TRY(internal::CheckModelName(name));
   if (files.empty()) return Error{ErrorCode::kUsage, fmt::format("model '{}' has no files", name)};
   for (const ArtifactFile& file : files) TW_TRY(internal::CheckArtifactPath(file.path));
+  if (key.size() > internal::kMaxKey) {
+    return Error{ErrorCode::kUsage,
+                 fmt::format("model '{}': a unique key has at most {} bytes, not {}", name,
+                             internal::kMaxKey, key.size())};
+  }
   const std::lock_guard lock(impl_->mutex_);
+  TW_TRY(impl_->WritableLocation(run_id));
   const Run run = TW_TRY(impl_->RunRow(run_id));
+  if (!key.empty()) {
+    for (LoggedModel& made : TW_TRY(impl_->ModelsOf(run_id, key))) return std::move(made);
+  }
   const std::string id = "m-" + TW_TRY(impl_->RandomHex(16));
   const std::string location = fmt::format("{}/models/{}/artifacts", run.experiment_id, id);
   LoggedModel model{id,         std::string(name),        run.experiment_id,
                     run.run_id, impl_->Resolve(location), impl_->NowMs()};
   TW_TRY(StoreModelFiles(model.artifact_uri, files));
   db::Statement insert =
-      TW_TRY(impl_->db_.Prepare("INSERT INTO logged_models VALUES (?, ?, ?, ?, ?, ?)"));
+      TW_TRY(impl_->db_.Prepare("INSERT INTO logged_models VALUES (?, ?, ?, ?, ?, ?, ?)"));
   TW_TRY(insert.Bind(1, model.model_id)
              .Bind(2, model.name)
              .Bind(3, model.experiment_id)
              .Bind(4, model.source_run_id)
              .Bind(5, location)
              .Bind(6, model.creation_time_ms)
+             .Bind(7, key)
              .Run());
   return model;
+}
+
+Result<std::vector<LoggedModel>> LocalTracker::LoggedModels(std::string_view run_id) {
+  const std::lock_guard lock(impl_->mutex_);
+  TW_TRY(impl_->RunLocation(run_id));
+  return impl_->ModelsOf(run_id, {});
 }
 
 Result<std::vector<Artifact>> LocalTracker::ListModelFiles(std::string_view model_id) {

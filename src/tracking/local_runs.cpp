@@ -21,8 +21,8 @@ using internal::kMaxTag;
 using internal::Storable;
 
 constexpr std::string_view kRunColumns =
-    "SELECT run_uuid, experiment_id, name, status, start_time, end_time, artifact_location FROM "
-    "runs";
+    "SELECT run_uuid, experiment_id, name, status, start_time, end_time, artifact_location, "
+    "lifecycle_stage FROM runs";
 
 struct StoredValue {
   double value;
@@ -58,6 +58,28 @@ Result<std::string> LocalTracker::Impl::RunLocation(std::string_view run_id) {
   return statement.Text(0);
 }
 
+Result<std::string> LocalTracker::Impl::WritableLocation(std::string_view run_id) {
+  db::Statement statement =
+      TW_TRY(db_.Prepare("SELECT artifact_location, lifecycle_stage FROM runs WHERE run_uuid = ?"));
+  statement.Bind(1, run_id);
+  const bool found = TW_TRY(statement.Step());
+  if (!found) return Error{ErrorCode::kNotFound, fmt::format("no run '{}'", run_id)};
+  if (statement.Text(1) != "active") {
+    return Error{ErrorCode::kUsage,
+                 fmt::format("run {0} is deleted; first: tradewind runs restore {0}", run_id)};
+  }
+  return statement.Text(0);
+}
+
+Result<void> LocalTracker::Impl::SetLifecycle(std::string_view run_id, std::string_view stage) {
+  const std::lock_guard lock(mutex_);
+  db::Statement statement =
+      TW_TRY(db_.Prepare("UPDATE runs SET lifecycle_stage = ? WHERE run_uuid = ?"));
+  TW_TRY(statement.Bind(1, stage).Bind(2, run_id).Run());
+  if (db_.changes() == 0) return Error{ErrorCode::kNotFound, fmt::format("no run '{}'", run_id)};
+  return {};
+}
+
 namespace {
 
 Run ReadRun(const db::Statement& row) {
@@ -69,6 +91,7 @@ Run ReadRun(const db::Statement& row) {
   run.start_time_ms = row.Integer(4);
   if (!row.IsNull(5)) run.end_time_ms = row.Integer(5);
   run.artifact_uri = row.Text(6);
+  run.lifecycle_stage = row.Text(7);
   return run;
 }
 
@@ -176,7 +199,7 @@ Result<Run> LocalTracker::CreateRun(const NewRun& run) {
              .Bind(2, run.experiment_id)
              .Bind(3, name)
              .Bind(4, static_cast<std::int64_t>(RunStatus::kRunning))
-             .Bind(5, impl_->NowMs())
+             .Bind(5, run.start_time_ms != 0 ? run.start_time_ms : impl_->NowMs())
              .Bind(6, fmt::format("{}/{}/artifacts", run.experiment_id, id))
              .Run());
   for (const KeyValue& tag : run.tags) TW_TRY(impl_->InsertTag(id, tag));
@@ -187,17 +210,24 @@ Result<Run> LocalTracker::CreateRun(const NewRun& run) {
   return impl_->RunRow(id);
 }
 
-Result<void> LocalTracker::SetRunStatus(std::string_view run_id, RunStatus status) {
+Result<void> LocalTracker::SetRunStatus(std::string_view run_id, RunStatus status,
+                                        std::optional<std::int64_t> end_time_ms) {
   const std::lock_guard lock(impl_->mutex_);
+  TW_TRY(impl_->WritableLocation(run_id));
   const bool final = status != RunStatus::kRunning && status != RunStatus::kScheduled;
   db::Statement statement =
       TW_TRY(impl_->db_.Prepare("UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ?"));
   statement.Bind(1, static_cast<std::int64_t>(status)).Bind(3, run_id);
-  if (final) statement.Bind(2, impl_->NowMs());
-  TW_TRY(statement.Run());
-  if (impl_->db_.changes() == 0)
-    return Error{ErrorCode::kNotFound, fmt::format("no run '{}'", run_id)};
-  return {};
+  if (final) statement.Bind(2, end_time_ms ? *end_time_ms : impl_->NowMs());
+  return statement.Run();
+}
+
+Result<void> LocalTracker::DeleteRun(std::string_view run_id) {
+  return impl_->SetLifecycle(run_id, "deleted");
+}
+
+Result<void> LocalTracker::RestoreRun(std::string_view run_id) {
+  return impl_->SetLifecycle(run_id, "active");
 }
 
 Result<Run> LocalTracker::GetRun(std::string_view run_id) {
@@ -212,8 +242,11 @@ Result<std::vector<Run>> LocalTracker::SearchRuns(const RunQuery& query) {
     order.push_back(TW_TRY(internal::ParseSortKey(item)));
   const std::lock_guard lock(impl_->mutex_);
   std::vector<Run> runs;
-  db::Statement statement =
-      TW_TRY(impl_->db_.Prepare(fmt::format("{} WHERE lifecycle_stage = 'active'", kRunColumns)));
+  const std::string_view where = query.view == RunView::kAll ? ""
+                                 : query.view == RunView::kActive
+                                     ? " WHERE lifecycle_stage = 'active'"
+                                     : " WHERE lifecycle_stage = 'deleted'";
+  db::Statement statement = TW_TRY(impl_->db_.Prepare(fmt::format("{}{}", kRunColumns, where)));
   for (;;) {
     const bool row = TW_TRY(statement.Step());
     if (!row) break;
@@ -244,7 +277,7 @@ Result<void> LocalTracker::LogBatch(std::string_view run_id, std::span<const Met
   for (const KeyValue& tag : tags) TW_TRY(CheckKey(tag.key, "tag"));
   const std::lock_guard lock(impl_->mutex_);
   db::Transaction transaction = TW_TRY(db::Transaction::Begin(impl_->db_));
-  TW_TRY(impl_->RunLocation(run_id));
+  TW_TRY(impl_->WritableLocation(run_id));
   if (!params.empty()) {
     db::Statement insert = TW_TRY(
         impl_->db_.Prepare("INSERT OR IGNORE INTO params (run_uuid, key, value) VALUES (?, ?, ?)"));
@@ -332,7 +365,7 @@ Result<void> LocalTracker::LogArtifact(std::string_view run_id, std::string_view
   std::string root;
   {
     const std::lock_guard lock(impl_->mutex_);
-    root = impl_->Resolve(TW_TRY(impl_->RunLocation(run_id)));
+    root = impl_->Resolve(TW_TRY(impl_->WritableLocation(run_id)));
   }
   return StoreFile(root, path, content);
 }

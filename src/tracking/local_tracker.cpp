@@ -16,7 +16,7 @@ namespace {
 constexpr std::int32_t kApplicationId = 0x54577472;  // "TWtr"
 
 // Tables and columns are named as in MLflow's own database.
-constexpr std::array<std::string_view, 1> kSchema = {R"sql(
+constexpr std::array<std::string_view, 2> kSchema = {R"sql(
 CREATE TABLE experiments (
   experiment_id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, lifecycle_stage TEXT NOT NULL,
   creation_time INTEGER NOT NULL);
@@ -56,6 +56,10 @@ CREATE TABLE model_version_tags (
 CREATE TABLE registered_model_aliases (
   name TEXT NOT NULL, alias TEXT NOT NULL, version INTEGER NOT NULL,
   PRIMARY KEY (name, alias), FOREIGN KEY (name, version) REFERENCES model_versions) WITHOUT ROWID;
+)sql",
+                                                     R"sql(
+ALTER TABLE logged_models ADD COLUMN unique_key TEXT NOT NULL DEFAULT '';
+CREATE INDEX logged_models_by_run ON logged_models (source_run_id);
 )sql"};
 
 }  // namespace

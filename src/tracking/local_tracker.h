@@ -30,7 +30,10 @@ class LocalTracker final : public Tracker {
   Result<std::string> GetOrCreateExperiment(std::string_view name) override;
   Result<std::vector<Experiment>> Experiments() override;
   Result<Run> CreateRun(const NewRun& run) override;
-  Result<void> SetRunStatus(std::string_view run_id, RunStatus status) override;
+  Result<void> SetRunStatus(std::string_view run_id, RunStatus status,
+                            std::optional<std::int64_t> end_time_ms = std::nullopt) override;
+  Result<void> DeleteRun(std::string_view run_id) override;
+  Result<void> RestoreRun(std::string_view run_id) override;
   Result<Run> GetRun(std::string_view run_id) override;
   Result<std::vector<Run>> SearchRuns(const RunQuery& query) override;
   Result<void> LogBatch(std::string_view run_id, std::span<const Metric> metrics,
@@ -41,7 +44,10 @@ class LocalTracker final : public Tracker {
   Result<std::vector<Artifact>> ListArtifacts(std::string_view run_id) override;
   Result<std::string> ReadArtifact(std::string_view run_id, std::string_view path) override;
   Result<LoggedModel> LogModel(std::string_view run_id, std::string_view name,
-                               std::span<const ArtifactFile> files) override;
+                               std::span<const ArtifactFile> files,
+                               std::string_view key = {}) override;
+  /// Models that the run logged, oldest first.
+  Result<std::vector<LoggedModel>> LoggedModels(std::string_view run_id);
   Result<std::vector<Artifact>> ListModelFiles(std::string_view model_id) override;
   Result<std::string> ReadModelFile(std::string_view model_id, std::string_view path) override;
   Result<ModelVersion> CreateModelVersion(std::string_view name, std::string_view model_id,

@@ -211,6 +211,49 @@ TEST_F(LocalTrackerTest, ModelsHaveVersionsAndAliases) {
   EXPECT_EQ(tracker_->CreateModelVersion("x", "m-0", "", {}).error().code, ErrorCode::kNotFound);
 }
 
+TEST_F(LocalTrackerTest, ADeletedRunIsHiddenRefusesWritesAndComesBack) {
+  const std::string run_id = Start().run_id;
+  ASSERT_TRUE(tracker_->DeleteRun(run_id).ok());
+  EXPECT_TRUE(tracker_->SearchRuns({}).value().empty());
+  RunQuery query;
+  query.view = RunView::kDeleted;
+  ASSERT_EQ(tracker_->SearchRuns(query).value().size(), 1U);
+  EXPECT_EQ(tracker_->GetRun(run_id).value().lifecycle_stage, "deleted");
+  const std::vector<KeyValue> params = {{"a", "1"}};
+  for (const auto& refused : {tracker_->LogBatch(run_id, {}, params, {}),
+                              tracker_->SetRunStatus(run_id, RunStatus::kFinished),
+                              tracker_->LogArtifact(run_id, "a.txt", "x")}) {
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, ErrorCode::kUsage);
+    EXPECT_THAT(refused.error().message, HasSubstr("runs restore"));
+  }
+  ASSERT_TRUE(tracker_->RestoreRun(run_id).ok());
+  EXPECT_TRUE(tracker_->LogBatch(run_id, {}, params, {}).ok());
+  EXPECT_EQ(tracker_->SearchRuns({}).value().size(), 1U);
+  EXPECT_EQ(tracker_->DeleteRun("nope").error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(LocalTrackerTest, TimesOfAnotherStoreCanBeGiven) {
+  const std::string experiment_id = Start().experiment_id;
+  NewRun old{experiment_id, "old", "", {}, 1'000};
+  const std::string id = tracker_->CreateRun(old).value().run_id;
+  ASSERT_TRUE(tracker_->SetRunStatus(id, RunStatus::kFailed, 2'000).ok());
+  const tracking::Run read = tracker_->GetRun(id).value();
+  EXPECT_EQ(read.start_time_ms, 1'000);
+  EXPECT_EQ(read.end_time_ms, 2'000);
+}
+
+TEST_F(LocalTrackerTest, AModelIsMadeOnceForAKey) {
+  const std::string run_id = Start().run_id;
+  const std::vector<ArtifactFile> files = {{"model.onnx", "bytes"}};
+  const auto first = tracker_->LogModel(run_id, "eurusd", files, "key-1").value();
+  const auto again = tracker_->LogModel(run_id, "eurusd", files, "key-1").value();
+  const auto other = tracker_->LogModel(run_id, "eurusd", files, "key-2").value();
+  EXPECT_EQ(again.model_id, first.model_id);
+  EXPECT_NE(other.model_id, first.model_id);
+  EXPECT_EQ(tracker_->LoggedModels(run_id).value().size(), 2U);
+}
+
 TEST_F(LocalTrackerTest, AMovedDirectoryKeepsItsArtifacts) {
   const ModelVersion version = Register("one");
   tracker_.reset();

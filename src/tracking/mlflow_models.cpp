@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/files.h"
+#include "base/unique_id.h"
 #include "tracking/internal/mlflow_impl.h"
 #include "tracking/internal/mlflow_json.h"
 #include "tracking/internal/rules.h"
@@ -41,17 +41,6 @@ Result<StatedModel> StatedModelFrom(const Json& json) {
   const Json info = TW_TRY(internal::ObjectAt(json, "info"));
   std::string status = TW_TRY(TextAt(info, "status"));
   return StatedModel{std::move(model), std::move(status)};
-}
-
-/// The same for the same files of the same name and run, so that an upload that was cut is finished
-/// and not begun again.
-std::string RequestOf(std::string_view run_id, std::string_view name,
-                      std::span<const ArtifactFile> files) {
-  std::string text = fmt::format("{}\n{}\n", run_id, name);
-  std::map<std::string_view, std::string> hashes;
-  for (const ArtifactFile& file : files) hashes[file.path] = Sha256Hex(file.content);
-  for (const auto& [path, hash] : hashes) text += fmt::format("{} {}\n", hash, path);
-  return Sha256Hex(text).substr(0, 32);
 }
 
 /// An MLmodel file, completed by what only the server knows. It is YAML with one key a line at the
@@ -97,12 +86,13 @@ Error NoLoggedModel(std::string_view id) {
 
 }  // namespace
 
-Result<std::vector<StatedModel>> MlflowTracker::Impl::LoggedModelsOfRequest(
-    const std::string& experiment_id, const std::string& request) {
+Result<std::vector<StatedModel>> MlflowTracker::Impl::LoggedModelsOfKey(
+    const std::string& experiment_id, const std::string& unique) {
+  const std::string quoted = TW_TRY(internal::QuotedForFilter(unique));
   const Json answer = TW_TRY(
       api_.Call(Send("POST", "/logged-models/search",
                      {{"experiment_ids", {experiment_id}},
-                      {"filter", fmt::format("tags.`{}` = '{}'", kRequestTag, request)},
+                      {"filter", fmt::format("tags.`{}` = {}", kUniqueKeyTag, quoted)},
                       {"max_results", 50},
                       {"order_by", {{{"field_name", "creation_timestamp"}, {"ascending", true}}}}},
                      net::Repeat::kSafe)));
@@ -117,12 +107,13 @@ Result<std::vector<StatedModel>> MlflowTracker::Impl::LoggedModelsOfRequest(
 }
 
 Result<LoggedModel> MlflowTracker::Impl::UploadLoggedModel(const Run& run, std::string_view name,
-                                                           const std::string& request,
+                                                           std::string_view given_key,
                                                            std::span<const ArtifactFile> files) {
+  const std::string unique = given_key.empty() ? UniqueHex(16) : std::string(given_key);
   Json body = {{"experiment_id", run.experiment_id},
                {"name", std::string(name)},
                {"source_run_id", run.run_id},
-               {"tags", {internal::ToJson({std::string(kRequestTag), request})}},
+               {"tags", {internal::ToJson({std::string(kUniqueKeyTag), unique})}},
                {"params", Json::array()}};
   for (const auto& [key, value] : run.params)
     body["params"].push_back(internal::ToJson(KeyValue{key, value}));
@@ -140,7 +131,8 @@ Result<LoggedModel> MlflowTracker::Impl::UploadLoggedModel(const Run& run, std::
             .ok());
   };
   StatedModel model = TW_TRY(internal::CreateOnce<StatedModel>(
-      true, [&] { return LoggedModelsOfRequest(run.experiment_id, request); }, create, remove));
+      !given_key.empty(), [&] { return LoggedModelsOfKey(run.experiment_id, unique); }, create,
+      remove));
   if (model.second == kReady) return std::move(model.first);
   return FinishLoggedModel(std::move(model.first), files);
 }
@@ -200,7 +192,8 @@ Result<LoggedModel> MlflowTracker::Impl::UploadRunModel(const Run& run, std::str
 }
 
 Result<LoggedModel> MlflowTracker::LogModel(std::string_view run_id, std::string_view name,
-                                            std::span<const ArtifactFile> files) {
+                                            std::span<const ArtifactFile> files,
+                                            std::string_view key) {
   TW_TRY(internal::CheckModelName(name));
   if (files.empty()) return Error{ErrorCode::kUsage, fmt::format("model '{}' has no files", name)};
   for (const ArtifactFile& file : files) TW_TRY(internal::CheckArtifactPath(file.path));
@@ -214,7 +207,7 @@ Result<LoggedModel> MlflowTracker::LogModel(std::string_view run_id, std::string
     if (!IsOldServer(failure)) return probe.error();
     return impl_->UploadRunModel(run, name, files);
   }
-  return impl_->UploadLoggedModel(run, name, RequestOf(run_id, name, files), files);
+  return impl_->UploadLoggedModel(run, name, key, files);
 }
 
 Result<std::unique_ptr<internal::ArtifactRepo>> MlflowTracker::Impl::ModelArtifacts(
@@ -302,9 +295,10 @@ Result<ModelVersion> MlflowTracker::CreateModelVersion(std::string_view name,
     TW_TRY(internal::CheckKey(tag.key, "tag"));
     all[tag.key] = internal::Storable(tag.key, tag.value, kMaxVersionTag);
   }
-  std::string& request = all[std::string(kRequestTag)];
-  const bool look_first = !request.empty();
-  if (request.empty()) request = impl_->NewRequestId();
+  std::string& unique = all[std::string(kUniqueKeyTag)];
+  const bool look_first = !unique.empty();
+  if (unique.empty()) unique = UniqueHex(16);
+  const std::string quoted = TW_TRY(internal::QuotedForFilter(unique));
   TW_TRY(impl_->EnsureRegisteredModel(name));
   Json body = {{"name", std::string(name)},
                {"description", internal::Storable("description", description, kMaxDescription)},
@@ -334,7 +328,7 @@ Result<ModelVersion> MlflowTracker::CreateModelVersion(std::string_view name,
             .ok());
   };
   const std::string filter =
-      fmt::format("name = '{}' AND tags.`{}` = '{}'", name, kRequestTag, request);
+      fmt::format("name = '{}' AND tags.`{}` = {}", name, kUniqueKeyTag, quoted);
   const ModelVersion made = TW_TRY(internal::CreateOnce<ModelVersion>(
       look_first, [&] { return impl_->SearchVersions(filter); }, create, remove));
   return GetModelVersion(made.name, made.version);

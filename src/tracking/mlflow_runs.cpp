@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/unique_id.h"
 #include "tracking/internal/mlflow_impl.h"
 #include "tracking/internal/mlflow_json.h"
 #include "tracking/internal/rules.h"
@@ -52,13 +53,6 @@ Result<std::string> ActiveId(const Json& answer, std::string_view name) {
                            name, experiment.experiment_id)};
 }
 
-/// A text between single quotes in MLflow's filters, which know no escape.
-Result<std::string> Quoted(std::string_view text) {
-  if (text.find_first_of("'\"\\") != std::string_view::npos)
-    return Error{ErrorCode::kUsage, fmt::format("'{}' cannot stand in a filter", text)};
-  return fmt::format("'{}'", text);
-}
-
 /// Collects entries for log-batch and sends them whenever a limit is reached.
 class Batches {
  public:
@@ -91,6 +85,11 @@ class Batches {
   std::size_t all_ = 0;
   std::size_t bytes_ = 0;
 };
+
+std::string_view ViewName(RunView view) {
+  if (view == RunView::kAll) return "ALL";
+  return view == RunView::kDeleted ? "DELETED_ONLY" : "ACTIVE_ONLY";
+}
 
 constexpr std::size_t kEntryBytes = 120;  // names of members, numbers, punctuation
 
@@ -147,13 +146,13 @@ Result<std::vector<Experiment>> MlflowTracker::Experiments() {
   return Garbage("experiments without end");
 }
 
-Result<std::vector<Run>> MlflowTracker::Impl::RunsOfRequest(const std::string& experiment_id,
-                                                            const std::string& request) {
-  const std::string quoted = TW_TRY(Quoted(request));
+Result<std::vector<Run>> MlflowTracker::Impl::RunsOfKey(const std::string& experiment_id,
+                                                        const std::string& key) {
+  const std::string quoted = TW_TRY(internal::QuotedForFilter(key));
   const Json answer =
       TW_TRY(api_.Call(Post("/runs/search",
                             {{"experiment_ids", {experiment_id}},
-                             {"filter", fmt::format("tags.`{}` = {}", kRequestTag, quoted)},
+                             {"filter", fmt::format("tags.`{}` = {}", kUniqueKeyTag, quoted)},
                              {"run_view_type", "ACTIVE_ONLY"},
                              {"max_results", 100},
                              {"order_by", {"attributes.start_time ASC"}}},
@@ -177,10 +176,11 @@ Result<Run> MlflowTracker::CreateRun(const NewRun& run) {
     tags[tag.key] = internal::Storable(tag.key, tag.value, internal::kMaxTag);
   }
   if (!run.parent_run_id.empty()) tags["mlflow.parentRunId"] = run.parent_run_id;
-  std::string& request = tags[std::string(kRequestTag)];
-  const bool look_first = !request.empty();
-  if (request.empty()) request = impl_->NewRequestId();
-  Json body = {{"experiment_id", run.experiment_id}, {"start_time", impl_->NowMs()}};
+  std::string& unique = tags[std::string(kUniqueKeyTag)];
+  const bool look_first = !unique.empty();
+  if (unique.empty()) unique = UniqueHex(16);
+  Json body = {{"experiment_id", run.experiment_id},
+               {"start_time", run.start_time_ms != 0 ? run.start_time_ms : impl_->NowMs()}};
   if (!run.run_name.empty()) body["run_name"] = run.run_name;
   for (const auto& [key, value] : tags)
     body["tags"].push_back(internal::ToJson(KeyValue{key, value}));
@@ -197,13 +197,26 @@ Result<Run> MlflowTracker::CreateRun(const NewRun& run) {
             .ok());
   };
   return internal::CreateOnce<Run>(
-      look_first, [&] { return impl_->RunsOfRequest(run.experiment_id, request); }, create, remove);
+      look_first, [&] { return impl_->RunsOfKey(run.experiment_id, unique); }, create, remove);
 }
 
-Result<void> MlflowTracker::SetRunStatus(std::string_view run_id, RunStatus status) {
+Result<void> MlflowTracker::DeleteRun(std::string_view run_id) {
+  TW_TRY(impl_->api_.Call(
+      Post("/runs/delete", {{"run_id", std::string(run_id)}}, net::Repeat::kSafe)));
+  return {};
+}
+
+Result<void> MlflowTracker::RestoreRun(std::string_view run_id) {
+  TW_TRY(impl_->api_.Call(
+      Post("/runs/restore", {{"run_id", std::string(run_id)}}, net::Repeat::kSafe)));
+  return {};
+}
+
+Result<void> MlflowTracker::SetRunStatus(std::string_view run_id, RunStatus status,
+                                         std::optional<std::int64_t> end_time_ms) {
   Json body = {{"run_id", std::string(run_id)}, {"status", std::string(NameOf(status))}};
   if (status != RunStatus::kRunning && status != RunStatus::kScheduled)
-    body["end_time"] = impl_->NowMs();
+    body["end_time"] = end_time_ms.value_or(impl_->NowMs());
   TW_TRY(impl_->api_.Call(Post("/runs/update", std::move(body), net::Repeat::kSafe)));
   return {};
 }
@@ -233,7 +246,7 @@ Result<std::vector<Run>> MlflowTracker::SearchRuns(const RunQuery& query) {
     if (wanted <= 0 || experiments.empty()) return runs;
     Json body = {{"experiment_ids", experiments},
                  {"max_results", std::min(wanted, kPage)},
-                 {"run_view_type", "ACTIVE_ONLY"}};
+                 {"run_view_type", std::string(ViewName(query.view))}};
     if (!query.filter.empty()) body["filter"] = query.filter;
     body["order_by"] = query.order_by;
     if (query.order_by.empty()) body["order_by"] = {"attributes.start_time DESC"};

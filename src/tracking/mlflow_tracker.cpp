@@ -3,10 +3,8 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include <array>
 #include <utility>
 
-#include "base/files.h"
 #include "tracking/internal/mlflow_impl.h"
 
 namespace tw::tracking {
@@ -23,20 +21,6 @@ struct OwnTransport {
   net::SystemWaiter waiter;
   net::RetryingHttp http;
 };
-
-std::string MlflowTracker::Impl::NewRequestId() {
-  std::uint64_t count = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    count = ++requests_;
-  }
-  std::array<char, 256> host{};
-  static_cast<void>(::gethostname(host.data(), host.size() - 1));
-  const std::string unique =
-      fmt::format("{} {} {} {} {} {}", host.data(), ::getpid(), clock_.Now().nanos(),
-                  clock_.MonotonicNanos(), static_cast<const void*>(this), count);
-  return Sha256Hex(unique).substr(0, 32);
-}
 
 MlflowTracker::MlflowTracker(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 

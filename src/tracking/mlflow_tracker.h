@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,11 +15,6 @@
 #include "tracking/tracker.h"
 
 namespace tw::tracking {
-
-/// A tag of runs, logged models and model versions with a text that their creator made up. A create
-/// that carries it is looked up on the server before it is sent, and after an answer was lost, so
-/// that it happens once however often it is asked for.
-inline constexpr std::string_view kRequestTag = "tradewind.request_id";
 
 /// How a tracker speaks to a server. The environment variables in brackets are read in apps/.
 struct MlflowOptions {
@@ -54,9 +50,12 @@ struct MlflowConnection {
 /// nonsense: the same call may succeed later, and repeating it does no harm. kUsage, kNotFound,
 /// kExists: the server refuses, and will refuse again.
 ///
+/// What is made carries a kUniqueKeyTag, the caller's or one of its own: a create whose answer was
+/// lost is looked up by it before it is sent again, and one with the caller's key before it is sent
+/// at all. So each happens once.
+///
 /// Differences to the local store: a LogBatch of more than 1,000 values goes in several requests,
-/// of which the first may be kept when a later one fails; sending it again completes it. Logging
-/// the same files as a model of the same run and name again gives the model that is there.
+/// of which the first may be kept when a later one fails; sending it again completes it.
 class MlflowTracker final : public Tracker {
  public:
   /// `http` and `clock` outlive it. `http` repeats what it may by itself or not at all. Errors:
@@ -83,7 +82,10 @@ class MlflowTracker final : public Tracker {
   Result<std::string> GetOrCreateExperiment(std::string_view name) override;
   Result<std::vector<Experiment>> Experiments() override;
   Result<Run> CreateRun(const NewRun& run) override;
-  Result<void> SetRunStatus(std::string_view run_id, RunStatus status) override;
+  Result<void> SetRunStatus(std::string_view run_id, RunStatus status,
+                            std::optional<std::int64_t> end_time_ms = std::nullopt) override;
+  Result<void> DeleteRun(std::string_view run_id) override;
+  Result<void> RestoreRun(std::string_view run_id) override;
   Result<Run> GetRun(std::string_view run_id) override;
   Result<std::vector<Run>> SearchRuns(const RunQuery& query) override;
   Result<void> LogBatch(std::string_view run_id, std::span<const Metric> metrics,
@@ -94,7 +96,8 @@ class MlflowTracker final : public Tracker {
   Result<std::vector<Artifact>> ListArtifacts(std::string_view run_id) override;
   Result<std::string> ReadArtifact(std::string_view run_id, std::string_view path) override;
   Result<LoggedModel> LogModel(std::string_view run_id, std::string_view name,
-                               std::span<const ArtifactFile> files) override;
+                               std::span<const ArtifactFile> files,
+                               std::string_view key = {}) override;
   Result<std::vector<Artifact>> ListModelFiles(std::string_view model_id) override;
   Result<std::string> ReadModelFile(std::string_view model_id, std::string_view path) override;
   Result<ModelVersion> CreateModelVersion(std::string_view name, std::string_view model_id,

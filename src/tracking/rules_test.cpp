@@ -90,11 +90,24 @@ TEST(RunFilterTest, ComparesMetricsParamsTagsAndAttributes) {
   EXPECT_FALSE(Matched("end_time > 0"));
 }
 
+TEST(RunFilterTest, AsksForAbsentKeysAndListsOfIds) {
+  EXPECT_TRUE(Matched("params.absent IS NULL AND params.algo IS NOT NULL"));
+  EXPECT_TRUE(Matched("tags.`mlflow.parentRunId` is not null"));
+  EXPECT_FALSE(Matched("params.algo IS NULL"));
+  EXPECT_FALSE(Matched("tags.absent IS NOT NULL"));
+  EXPECT_TRUE(Matched("run_id IN ('q','r') AND attributes.run_id NOT IN ( 's' )"));
+  EXPECT_FALSE(Matched("run_id IN ('q')"));
+  EXPECT_FALSE(Matched("attr.run_id NOT IN ('q', 'r')"));
+  // As in MLflow, a run without a user is not unlike another one.
+  EXPECT_FALSE(Matched("user_id != 'x'"));
+}
+
 TEST(RunFilterTest, FaultsNameTheirColumn) {
   for (const char* filter :
        {"metrics.sharpe", "metrics.sharpe > 'x'", "params.algo > 'a'", "params.algo = ppo",
         "sharpe > 1", "metrics.sharpe > 1 OR run_id = 'x'", "params.algo = 'x", "metrics. > 1",
-        "metrics.a LIKE '1'"}) {
+        "metrics.a LIKE '1'", "metrics.a IS NULL", "run_id IS NULL", "params.a IN ('x')",
+        "run_id IN 'x'", "run_id IN ('x'", "run_id IN ()", "run_id NOT 'x'", "params.a IS 'x'"}) {
     const auto parsed = ParseFilter(filter);
     ASSERT_FALSE(parsed.ok()) << filter;
     EXPECT_NE(parsed.error().message.find("column"), std::string::npos) << parsed.error().message;

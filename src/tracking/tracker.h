@@ -60,6 +60,7 @@ struct Run {
   std::int64_t start_time_ms = 0;
   std::optional<std::int64_t> end_time_ms;
   std::string artifact_uri;
+  std::string lifecycle_stage = "active";  // or "deleted"
   /// By key, the point with the greatest (step, timestamp, value): MLflow's "latest".
   std::map<std::string, Metric> metrics;
   std::map<std::string, std::string> params;
@@ -71,7 +72,11 @@ struct NewRun {
   std::string run_name = {};       // a name is made when empty
   std::string parent_run_id = {};  // nested runs: becomes the tag mlflow.parentRunId
   std::vector<KeyValue> tags = {};
+  std::int64_t start_time_ms = 0;  // now when 0
 };
+
+/// Which runs are looked at: a deleted run stays restorable, and is hidden unless asked for.
+enum class RunView : std::uint8_t { kActive, kDeleted, kAll };
 
 /// Which runs, in which order.
 struct RunQuery {
@@ -79,13 +84,15 @@ struct RunQuery {
   /// MLflow's grammar: comparisons joined by AND, such as
   ///   metrics.sharpe > 1 AND params.algo = 'ppo' AND tags.`mlflow.parentRunId` = '...' AND status
   ///   != 'FAILED'
-  /// with = != > >= < <= for numbers, = != LIKE ILIKE for texts; attributes run_id, run_name,
-  /// status, start_time, end_time.
+  /// with = != > >= < <= for numbers, = != LIKE ILIKE for texts, IS NULL and IS NOT NULL for
+  /// parameters and tags, IN ('...', ...) and NOT IN for run_id; attributes run_id, run_name,
+  /// user_id, status, artifact_uri, start_time, end_time.
   std::string filter = {};
   /// Items such as "metrics.sharpe DESC", "start_time ASC"; newest first when empty. Runs without
   /// the key come last.
   std::vector<std::string> order_by = {};
   std::int64_t max_results = 1000;
+  RunView view = RunView::kActive;
 };
 
 struct Artifact {
@@ -134,6 +141,10 @@ struct RegisteredModel {
 inline constexpr std::string_view kChampion = "champion";      // trades
 inline constexpr std::string_view kChallenger = "challenger";  // is tried beside it
 
+/// Tag of runs, logged models and model versions that a caller may have to repeat the making of: a
+/// text that no other has, by which it finds what was made.
+inline constexpr std::string_view kUniqueKeyTag = "tradewind.unique_key";
+
 /// Where runs and models are kept. Port: LocalTracker (SQLite), MlflowTracker (a server).
 ///
 /// Ownership: the caller owns the tracker and ends its runs; ids are plain texts. Threads: calls
@@ -160,8 +171,13 @@ class Tracker {
 
   /// Starts a run, status RUNNING.
   virtual Result<Run> CreateRun(const NewRun& run) = 0;
-  /// Sets the status; a final one also sets the end time.
-  virtual Result<void> SetRunStatus(std::string_view run_id, RunStatus status) = 0;
+  /// Sets the status; a final one also sets the end time, which is now unless it is given.
+  virtual Result<void> SetRunStatus(std::string_view run_id, RunStatus status,
+                                    std::optional<std::int64_t> end_time_ms = std::nullopt) = 0;
+  /// Hides the run; a deleted run refuses writes until it is restored. Deleting a deleted run, or
+  /// restoring an active one, changes nothing.
+  virtual Result<void> DeleteRun(std::string_view run_id) = 0;
+  virtual Result<void> RestoreRun(std::string_view run_id) = 0;
   /// Errors: kNotFound naming the id.
   virtual Result<Run> GetRun(std::string_view run_id) = 0;
   virtual Result<std::vector<Run>> SearchRuns(const RunQuery& query) = 0;
@@ -184,9 +200,13 @@ class Tracker {
   virtual Result<std::vector<Artifact>> ListArtifacts(std::string_view run_id) = 0;
   virtual Result<std::string> ReadArtifact(std::string_view run_id, std::string_view path) = 0;
 
-  /// Stores a model's files and links them to the run; complete or not there at all.
+  /// Stores a model's files and links them to the run; complete or not there at all. With a `key`
+  /// (a text of the caller's, at most 250 bytes, kept as the model's tag kUniqueKeyTag) the call
+  /// may be repeated: the same key on the same run gives the model that was made before, and
+  /// completes one that was left half made.
   virtual Result<LoggedModel> LogModel(std::string_view run_id, std::string_view name,
-                                       std::span<const ArtifactFile> files) = 0;
+                                       std::span<const ArtifactFile> files,
+                                       std::string_view key = {}) = 0;
   virtual Result<std::vector<Artifact>> ListModelFiles(std::string_view model_id) = 0;
   virtual Result<std::string> ReadModelFile(std::string_view model_id, std::string_view path) = 0;
 

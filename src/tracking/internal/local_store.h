@@ -36,7 +36,12 @@ class LocalTracker::Impl {
   Result<void> InsertTag(std::string_view run_id, const KeyValue& tag);
   /// Relative location of the run's artifacts. Errors: kNotFound.
   Result<std::string> RunLocation(std::string_view run_id);
+  /// The same for a call that writes. Errors: also kUsage when the run is deleted.
+  Result<std::string> WritableLocation(std::string_view run_id);
+  Result<void> SetLifecycle(std::string_view run_id, std::string_view stage);
   Result<std::string> ModelLocation(std::string_view model_id);
+  /// Models of a run, oldest first; with a key that one only.
+  Result<std::vector<LoggedModel>> ModelsOf(std::string_view run_id, std::string_view key);
   Result<ModelVersion> VersionRow(std::string_view name, std::int64_t version);
 
   std::mutex mutex_;

@@ -57,6 +57,12 @@ Error ErrorOfAnswer(const net::HttpRequest& request, int status, std::string_vie
                       excerpt.empty() ? "" : ": ", excerpt, HintOf(status, is_error))};
 }
 
+Result<std::string> QuotedForFilter(std::string_view text) {
+  if (text.find_first_of("'\"\\") != std::string_view::npos)
+    return Error{ErrorCode::kUsage, fmt::format("'{}' cannot stand in a filter", text)};
+  return fmt::format("'{}'", text);
+}
+
 MlflowApi::MlflowApi(MlflowOptions options, net::Http& http, std::string base, bool loopback)
     : options_(std::move(options)), http_(&http), base_(std::move(base)), loopback_(loopback) {}
 

@@ -33,6 +33,10 @@ struct ApiFailure {
 Error ErrorOfAnswer(const net::HttpRequest& request, int status, std::string_view body,
                     ApiFailure& failure);
 
+/// A text as MLflow's filters take it, which know no escape: in single quotes. Errors: kUsage when
+/// it has quotes or backslashes.
+Result<std::string> QuotedForFilter(std::string_view text);
+
 /// A server's REST API: URLs, credentials, JSON both ways.
 class MlflowApi {
  public:

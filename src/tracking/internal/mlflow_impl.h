@@ -28,27 +28,22 @@ class MlflowTracker::Impl {
 
   std::int64_t NowMs() const { return clock_.Now().nanos() / 1'000'000; }
 
-  /// A text that no other process makes: for kRequestTag.
-  std::string NewRequestId();
-
   Result<Run> FetchRun(std::string_view run_id);
-  /// Runs of an experiment that carry this request id, oldest first; deleted ones too.
-  Result<std::vector<Run>> RunsOfRequest(const std::string& experiment_id,
-                                         const std::string& request);
+  /// Runs of an experiment that carry this unique key, oldest first; deleted ones too.
+  Result<std::vector<Run>> RunsOfKey(const std::string& experiment_id, const std::string& key);
   Result<std::unique_ptr<internal::ArtifactRepo>> RunArtifacts(std::string_view run_id);
 
   /// A model's id as our port has it: "m-..." of a logged model, or else the artifact URI where the
   /// files of a model are, when there is no logged model.
   Result<std::unique_ptr<internal::ArtifactRepo>> ModelArtifacts(std::string_view model_id);
-  Result<LoggedModel> UploadLoggedModel(const Run& run, std::string_view name,
-                                        const std::string& request,
+  Result<LoggedModel> UploadLoggedModel(const Run& run, std::string_view name, std::string_view key,
                                         std::span<const ArtifactFile> files);
   Result<LoggedModel> FinishLoggedModel(LoggedModel model, std::span<const ArtifactFile> files);
   /// MLflow 2: the files become artifacts of the run.
   Result<LoggedModel> UploadRunModel(const Run& run, std::string_view name,
                                      std::span<const ArtifactFile> files);
-  Result<std::vector<std::pair<LoggedModel, std::string>>> LoggedModelsOfRequest(
-      const std::string& experiment_id, const std::string& request);
+  Result<std::vector<std::pair<LoggedModel, std::string>>> LoggedModelsOfKey(
+      const std::string& experiment_id, const std::string& key);
   Result<void> EnsureRegisteredModel(std::string_view name);
   Result<std::vector<ModelVersion>> SearchVersions(const std::string& filter);
   Result<ModelVersion> CompleteVersion(ModelVersion version);
@@ -60,8 +55,8 @@ class MlflowTracker::Impl {
   std::mutex mutex_;
   std::map<std::string, std::string, std::less<>> run_uris_;  // guarded by mutex_; run id -> URI
   std::map<std::string, std::string, std::less<>>
-      model_uris_;              // guarded by mutex_; model id -> URI
-  std::uint64_t requests_ = 0;  // guarded by mutex_
+      model_uris_;          // guarded by mutex_; model id -> URI
+  std::uint64_t keys_ = 0;  // guarded by mutex_
 };
 
 namespace internal {
@@ -69,7 +64,7 @@ namespace internal {
 inline constexpr std::string_view kApi = "/api/2.0/mlflow";
 
 /// Something that a server makes once a call, made once for sure. `find` gives what carries the
-/// request's tag, oldest first; `create` makes one; `remove` takes a surplus one away.
+/// unique key, oldest first; `create` makes one; `remove` takes a surplus one away.
 ///
 /// With `look_first` the server is asked before anything is made. After an outcome that is unknown
 /// it is asked again, and what a lost answer had made is taken. A late duplicate (both tries were

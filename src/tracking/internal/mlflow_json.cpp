@@ -149,6 +149,7 @@ Result<Run> RunFrom(const Json& json) {
   const std::int64_t end = TW_TRY(IntegerAt(info, "end_time"));
   if (end != 0 && run.status != RunStatus::kRunning) run.end_time_ms = end;
   run.artifact_uri = TW_TRY(TextAt(info, "artifact_uri"));
+  if (TW_TRY(TextAt(info, "lifecycle_stage")) == "deleted") run.lifecycle_stage = "deleted";
   if (!json.contains("data")) return run;
   const Json data = TW_TRY(ObjectAt(json, "data"));
   run.params = TW_TRY(PairsAt(data, "params"));

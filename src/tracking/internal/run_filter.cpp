@@ -47,7 +47,7 @@ class Scanner {
         continue;
       }
       if (c == ' ' || c == '\t' || c == '\n' || c == '=' || c == '!' || c == '<' || c == '>' ||
-          c == '\'')
+          c == '\'' || c == '(' || c == ')' || c == ',')
         break;
       word += c;
       ++pos_;
@@ -65,7 +65,26 @@ class Scanner {
     const std::string word = Word();
     if (SameWord(word, "LIKE")) return std::string("LIKE");
     if (SameWord(word, "ILIKE")) return std::string("ILIKE");
-    return Fail("wanted = != < <= > >= LIKE or ILIKE");
+    if (SameWord(word, "IN")) return std::string("IN");
+    if (SameWord(word, "NOT") && SameWord(Word(), "IN")) return std::string("NOT IN");
+    if (SameWord(word, "IS")) {
+      const std::string next = Word();
+      if (SameWord(next, "NULL")) return std::string("IS NULL");
+      if (SameWord(next, "NOT") && SameWord(Word(), "NULL")) return std::string("IS NOT NULL");
+    }
+    return Fail("wanted = != < <= > >= LIKE ILIKE IN, NOT IN, IS NULL or IS NOT NULL");
+  }
+
+  /// ('a', 'b')
+  Result<std::vector<std::string>> List() {
+    std::vector<std::string> list;
+    if (!Take('(')) return Fail("wanted a list in parentheses");
+    do {
+      std::string text = TW_TRY(Quoted());
+      list.push_back(std::move(text));
+    } while (Take(','));
+    if (!Take(')')) return Fail("wanted , or ) in the list");
+    return list;
   }
 
   Result<std::string> Quoted() {
@@ -88,6 +107,12 @@ class Scanner {
   }
 
  private:
+  bool Take(char c) {
+    if (AtEnd() || text_[pos_] != c) return false;
+    ++pos_;
+    return true;
+  }
+
   std::string_view text_;
   std::size_t pos_ = 0;
 };
@@ -97,7 +122,7 @@ struct Prefix {
   Column column;
 };
 
-constexpr std::array<Prefix, 10> kPrefixes = {{{"metrics.", Column::kMetric},
+constexpr std::array<Prefix, 11> kPrefixes = {{{"metrics.", Column::kMetric},
                                                {"metric.", Column::kMetric},
                                                {"params.", Column::kParam},
                                                {"param.", Column::kParam},
@@ -106,9 +131,10 @@ constexpr std::array<Prefix, 10> kPrefixes = {{{"metrics.", Column::kMetric},
                                                {"tag.", Column::kTag},
                                                {"attributes.", Column::kAttribute},
                                                {"attribute.", Column::kAttribute},
+                                               {"attr.", Column::kAttribute},
                                                {"run.", Column::kAttribute}}};
-constexpr std::array<std::string_view, 5> kAttributes = {"run_id", "run_name", "status",
-                                                         "start_time", "end_time"};
+constexpr std::array<std::string_view, 7> kAttributes = {
+    "run_id", "run_name", "user_id", "status", "artifact_uri", "start_time", "end_time"};
 
 Result<SortKey> KeyOf(const std::string& word) {
   SortKey key{Column::kAttribute, word, false};
@@ -122,7 +148,7 @@ Result<SortKey> KeyOf(const std::string& word) {
                           std::ranges::find(kAttributes, key.key) == kAttributes.end())) {
     return Error{ErrorCode::kUsage,
                  fmt::format("'{}': wanted metrics.KEY, params.KEY, tags.KEY, or one of run_id, "
-                             "run_name, status, start_time, end_time",
+                             "run_name, user_id, status, artifact_uri, start_time, end_time",
                              word)};
   }
   return key;
@@ -146,6 +172,9 @@ std::optional<std::string> TextOf(const Run& run, Column column, const std::stri
   if (column == Column::kAttribute) {
     if (key == "run_id") return run.run_id;
     if (key == "run_name") return run.run_name;
+    if (key == "artifact_uri") return run.artifact_uri;
+    // MLflow keeps the user in this tag.
+    if (key == "user_id") return TextOf(run, Column::kTag, "mlflow.user");
     return std::string(NameOf(run.status));
   }
   const auto& map = column == Column::kParam ? run.params : run.tags;
@@ -195,7 +224,11 @@ bool MatchesOne(const Run& run, const Comparison& c) {
     return *value <= c.number;
   }
   const std::optional<std::string> value = TextOf(run, c.column, c.key);
+  if (c.op.starts_with("IS ")) return value.has_value() == (c.op == "IS NOT NULL");
   if (!value) return false;
+  if (c.op.ends_with("IN")) {
+    return (std::ranges::find(c.list, *value) != c.list.end()) == (c.op == "IN");
+  }
   if (c.op == "=") return *value == c.text;
   if (c.op == "!=") return *value != c.text;
   if (c.op == "LIKE") return Like(*value, c.text);
@@ -220,6 +253,30 @@ int Compare(const Run& a, const Run& b, const SortKey& key) {
   return (*x < *y) != key.descending ? -1 : 1;
 }
 
+Result<void> ReadOperand(Scanner& scanner, Comparison& comparison) {
+  const std::string& op = comparison.op;
+  const bool attribute = comparison.column == Column::kAttribute;
+  const bool words = op.ends_with("LIKE") || op.ends_with("IN") || op.starts_with("IS ");
+  if (IsNumber(comparison.column, comparison.key)) {
+    if (words) return scanner.Fail("numbers are compared with = != < <= > >=");
+    comparison.number = TW_TRY(scanner.Number());
+    return {};
+  }
+  if (op.starts_with("IS ")) {
+    if (attribute) return scanner.Fail("IS NULL is for parameters and tags");
+    return {};
+  }
+  if (op.ends_with("IN")) {
+    if (!attribute || comparison.key != "run_id") return scanner.Fail("IN is for run_id");
+    comparison.list = TW_TRY(scanner.List());
+    return {};
+  }
+  if (!words && op != "=" && op != "!=")
+    return scanner.Fail("texts are compared with = != LIKE ILIKE");
+  comparison.text = TW_TRY(scanner.Quoted());
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<Comparison>> ParseFilter(std::string_view filter) {
@@ -229,16 +286,12 @@ Result<std::vector<Comparison>> ParseFilter(std::string_view filter) {
     if (!comparisons.empty() && !SameWord(scanner.Word(), "AND")) return scanner.Fail("wanted AND");
     const auto key = KeyOf(scanner.Word());
     if (!key.ok()) return scanner.Fail(key.error().message);
-    Comparison comparison{key->column, key->key, TW_TRY(scanner.Operator()), "", 0};
-    const bool like = comparison.op.ends_with("LIKE");
-    if (IsNumber(key->column, key->key)) {
-      if (like) return scanner.Fail("numbers are not compared with LIKE");
-      comparison.number = TW_TRY(scanner.Number());
-    } else {
-      if (!like && comparison.op != "=" && comparison.op != "!=")
-        return scanner.Fail("texts are compared with = != LIKE ILIKE");
-      comparison.text = TW_TRY(scanner.Quoted());
-    }
+    Comparison comparison;
+    comparison.column = key->column;
+    comparison.key = key->key;
+    // In statements of its own: leaving a braced list half-way would leak what it holds.
+    comparison.op = TW_TRY(scanner.Operator());
+    TW_TRY(ReadOperand(scanner, comparison));
     comparisons.push_back(std::move(comparison));
   }
   return comparisons;

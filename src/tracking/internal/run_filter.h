@@ -14,8 +14,10 @@ enum class Column { kMetric, kParam, kTag, kAttribute };
 struct Comparison {
   Column column = Column::kAttribute;
   std::string key;
-  std::string op;  // "=", "!=", ">", ">=", "<", "<=", "LIKE", "ILIKE"
+  std::string op;  // "=", "!=", ">", ">=", "<", "<=", "LIKE", "ILIKE", "IN", "NOT IN", "IS NULL",
+                   // "IS NOT NULL"
   std::string text;
+  std::vector<std::string> list;  // of IN and NOT IN
   double number = 0;
 };
 

@@ -128,8 +128,34 @@ TEST_F(MlflowLiveTest, RunsNestAndEnd) {
   EXPECT_EQ(children[0].run_id, child.run_id);
 }
 
-TEST_F(MlflowLiveTest, ARequestIdMakesOneRun) {
-  NewRun run{experiment_, "once", "", {{std::string(kRequestTag), Unique("q").substr(2)}}};
+TEST_F(MlflowLiveTest, TimesAreTheCallers) {
+  NewRun run{experiment_, "old", "", {}, 1'500'000'000'123};
+  const std::string id = tracker_->CreateRun(run).value().run_id;
+  ASSERT_TRUE(tracker_->SetRunStatus(id, RunStatus::kFailed, 1'500'000'001'456).ok());
+  const tracking::Run read = tracker_->GetRun(id).value();
+  EXPECT_EQ(read.start_time_ms, 1'500'000'000'123);
+  EXPECT_EQ(read.end_time_ms.value(), 1'500'000'001'456);
+}
+
+TEST_F(MlflowLiveTest, ADeletedRunIsHiddenUntilRestored) {
+  const tracking::Run run = Start();
+  const auto count = [&](RunView view) {
+    return tracker_->SearchRuns({.experiment_ids = {experiment_}, .view = view}).value().size();
+  };
+  ASSERT_TRUE(tracker_->DeleteRun(run.run_id).ok());
+  ASSERT_TRUE(tracker_->DeleteRun(run.run_id).ok());
+  EXPECT_EQ(count(RunView::kActive), 0U);
+  EXPECT_EQ(count(RunView::kDeleted), 1U);
+  EXPECT_EQ(count(RunView::kAll), 1U);
+  EXPECT_EQ(tracker_->GetRun(run.run_id).value().lifecycle_stage, "deleted");
+  EXPECT_FALSE(tracker_->LogBatch(run.run_id, std::vector<Metric>{{"m", 1, 1, 1}}, {}, {}).ok());
+  ASSERT_TRUE(tracker_->RestoreRun(run.run_id).ok());
+  ASSERT_TRUE(tracker_->RestoreRun(run.run_id).ok());
+  EXPECT_EQ(count(RunView::kActive), 1U);
+}
+
+TEST_F(MlflowLiveTest, AUniqueKeyMakesOneRun) {
+  NewRun run{experiment_, "once", "", {{std::string(kUniqueKeyTag), Unique("q").substr(2)}}};
   const tracking::Run first = tracker_->CreateRun(run).value();
   const tracking::Run second = tracker_->CreateRun(run).value();
   EXPECT_EQ(first.run_id, second.run_id);
@@ -338,9 +364,12 @@ TEST_F(MlflowLiveTest, AModelIsLoggedOnceAndReadBack) {
   for (const Artifact& artifact : tracker_->ListModelFiles(logged->model_id).value())
     files.push_back(artifact.path);
   EXPECT_THAT(files, ElementsAre("MLmodel", "meta data", "meta data/features.json", "model.onnx"));
-  const auto again = tracker_->LogModel(run.run_id, "eurusd", kModelFiles);
+  const auto other = tracker_->LogModel(run.run_id, "eurusd", kModelFiles, "key 1");
+  ASSERT_TRUE(other.ok()) << other.error().message;
+  EXPECT_NE(other->model_id, logged->model_id);
+  const auto again = tracker_->LogModel(run.run_id, "eurusd", kModelFiles, "key 1");
   ASSERT_TRUE(again.ok()) << again.error().message;
-  EXPECT_EQ(again->model_id, logged->model_id);
+  EXPECT_EQ(again->model_id, other->model_id);
   const auto unknown = tracker_->ReadModelFile("m-00000000000000000000000000000000", "MLmodel");
   ASSERT_FALSE(unknown.ok());
   EXPECT_EQ(unknown.error().code, ErrorCode::kNotFound) << unknown.error().message;
@@ -359,7 +388,7 @@ TEST_F(MlflowLiveTest, VersionsCountUpAndAliasesMove) {
   EXPECT_EQ(first->description, "the first");
   EXPECT_EQ(first->tags.at("verdict"), "promising");
   std::vector<KeyValue> once = tags;
-  once.push_back({std::string(kRequestTag), "q1"});
+  once.push_back({std::string(kUniqueKeyTag), "q1"});
   const auto second = tracker_->CreateModelVersion(name, model.model_id, "second", once).value();
   const auto same = tracker_->CreateModelVersion(name, model.model_id, "second", once).value();
   EXPECT_EQ(second.version, 2);
