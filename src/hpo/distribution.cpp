@@ -121,32 +121,31 @@ std::string PythonText(const ParamValue& value) {
 
 }  // namespace
 
-Distribution::Distribution(Data data) {
+Distribution::Distribution(Data data) : data_(std::make_shared<const Data>(std::move(data))) {}
+
+std::string Distribution::ToJson() const {
+  const Data& data = *data_;
   const auto flag = [](bool value) { return value ? "true" : "false"; };
   switch (data.kind) {
     case DistributionKind::kFloat:
-      data.json = fmt::format(
+      return fmt::format(
           R"({{"name": "FloatDistribution", "attributes": {{"step": {}, "low": {}, "high": {}, "log": {}}}}})",
           data.step == 0 ? "null" : hpo::ToJson(data.step), hpo::ToJson(data.low),
           hpo::ToJson(data.high), flag(data.log));
-      break;
     case DistributionKind::kInt:
-      data.json = fmt::format(
+      return fmt::format(
           R"({{"name": "IntDistribution", "attributes": {{"log": {}, "step": {:.0f}, "low": {:.0f}, "high": {:.0f}}}}})",
           flag(data.log), data.step, data.low, data.high);
+    case DistributionKind::kCategorical:
       break;
-    case DistributionKind::kCategorical: {
-      std::string choices;
-      for (const ParamValue& choice : data.choices) {
-        if (!choices.empty()) choices += ", ";
-        choices += hpo::ToJson(choice);
-      }
-      data.json = fmt::format(
-          R"({{"name": "CategoricalDistribution", "attributes": {{"choices": [{}]}}}})", choices);
-      break;
-    }
   }
-  data_ = std::make_shared<const Data>(std::move(data));
+  std::string choices;
+  for (const ParamValue& choice : data.choices) {
+    if (!choices.empty()) choices += ", ";
+    choices += hpo::ToJson(choice);
+  }
+  return fmt::format(R"({{"name": "CategoricalDistribution", "attributes": {{"choices": [{}]}}}})",
+                     choices);
 }
 
 Result<Distribution> Distribution::Float(double low, double high, bool log,

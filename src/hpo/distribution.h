@@ -38,7 +38,7 @@ class Distribution {
   static Result<Distribution> FromJson(std::string_view json);
 
   /// As Optuna writes it: blanks, order of attributes and number format included.
-  const std::string& ToJson() const { return data_->json; }
+  std::string ToJson() const;
 
   DistributionKind kind() const { return data_->kind; }
 
@@ -71,7 +71,7 @@ class Distribution {
   std::string PythonRepr() const;
 
   friend bool operator==(const Distribution& a, const Distribution& b) {
-    return a.data_ == b.data_ || a.data_->json == b.data_->json;
+    return a.data_ == b.data_ || *a.data_ == *b.data_;
   }
 
  private:
@@ -82,7 +82,8 @@ class Distribution {
     double step = 0;
     bool log = false;
     std::vector<ParamValue> choices;
-    std::string json;
+
+    bool operator==(const Data&) const = default;
   };
 
   explicit Distribution(Data data);

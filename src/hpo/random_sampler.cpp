@@ -30,6 +30,18 @@ double UniformValue(const Distribution& distribution, double u) {
   return std::clamp(value, distribution.low(), distribution.high());
 }
 
+double NumpyUniformValue(const Distribution& distribution, UniformSource& uniforms) {
+  if (distribution.is_numeric()) return UniformValue(distribution, uniforms.Next());
+  std::size_t best = 0;
+  double largest = -1;
+  for (std::size_t i = 0; i < distribution.choices().size(); ++i) {
+    const double u = uniforms.Next();
+    if (u > largest) best = i;
+    largest = std::max(largest, u);
+  }
+  return static_cast<double>(best);
+}
+
 Result<double> RandomSampler::SampleIndependent(SamplerCall& call, const std::string& name,
                                                 const Distribution& distribution) {
   Rng rng(seed_, "hpo.random." + name, static_cast<std::uint64_t>(call.trial.number));

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "hpo/sampler.h"
+#include "hpo/uniform_source.h"
 
 namespace tw::hpo {
 
@@ -22,5 +23,7 @@ class RandomSampler final : public Sampler {
 
 /// The value at `u` in [0, 1) of the uniform distribution above.
 double UniformValue(const Distribution& distribution, double u);
+/// The same with as many draws as Python's sampler takes: one for each choice of a categorical.
+double NumpyUniformValue(const Distribution& distribution, UniformSource& uniforms);
 
 }  // namespace tw::hpo

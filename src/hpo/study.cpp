@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "base/rng.h"
-#include "hpo/random_sampler.h"
+#include "hpo/tpe_sampler.h"
 #include "hpo/trial_impl.h"
 
 namespace tw::hpo {
@@ -118,7 +118,11 @@ Result<std::unique_ptr<Study>> Study::Open(std::shared_ptr<Storage> storage, con
   StudyInfo info = TW_TRY(storage->GetStudy(id));
   TW_TRY_CTX(CheckDirections(info.directions), fmt::format("study '{}'", info.name));
   std::shared_ptr<Sampler> sampler = options.sampler;
-  if (!sampler) sampler = std::make_shared<RandomSampler>(options.seed);
+  if (!sampler) {
+    TpeOptions tpe;
+    tpe.seed = options.seed;
+    sampler = std::make_shared<TpeSampler>(tpe);
+  }
   std::shared_ptr<Pruner> pruner = options.pruner;
   if (!pruner) pruner = std::make_shared<NopPruner>();
   TW_TRY(sampler->CheckStudy(info));

@@ -1,8 +1,19 @@
 #include "hpo/trial_cache.h"
 
 #include <algorithm>
+#include <atomic>
 
 namespace tw::hpo {
+namespace {
+
+std::uint64_t NextSerial() {
+  static std::atomic<std::uint64_t> last = 0;
+  return ++last;
+}
+
+}  // namespace
+
+TrialCache::TrialCache() : serial_(NextSerial()) {}
 
 Status TrialCache::Refresh(Storage& storage, StudyId study) {
   std::vector<TrialId> ids;

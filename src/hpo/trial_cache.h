@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "hpo/storage.h"
@@ -11,7 +12,13 @@ namespace tw::hpo {
 /// only for unfinished and new ones.
 class TrialCache {
  public:
+  TrialCache();
+
   Status Refresh(Storage& storage, StudyId study);
+
+  /// Another one for each cache of this process, above 0: tells a reader whether its place still
+  /// means anything.
+  std::uint64_t serial() const { return serial_; }
 
   /// All trials by id, which is the order of their numbers.
   const std::vector<TrialPtr>& all() const { return all_; }
@@ -24,6 +31,7 @@ class TrialCache {
   std::vector<TrialPtr> Unfinished() const;
 
  private:
+  std::uint64_t serial_;
   std::vector<TrialPtr> all_;
   std::vector<TrialPtr> finished_;
   std::vector<std::size_t> unfinished_;  // positions in all_, ascending
