@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "base/files.h"
@@ -10,13 +11,142 @@
 #include "eval/report.h"
 #include "eval/significance.h"
 #include "market/fx_calendar.h"
+#include "rl/policy.h"
+#include "sim/backtest.h"
 #include "training/run_report.h"
 
 namespace tw::training {
 namespace {
 
-// Bars to trade: closes within the trading dates, after the first bar that has all features.
-Result<eval::IndexRange> BarsOf(const BacktestRequest& request, const Dataset& data) {
+// A policy that says how far it is, and hurries to the end when it is asked to stop: flat from
+// there on, which nobody will look at.
+class WatchedPolicy final : public rl::Policy {
+ public:
+  WatchedPolicy(std::unique_ptr<rl::Policy> inner, const BacktestOptions& options,
+                std::int64_t total)
+      : inner_(std::move(inner)), options_(options), total_(total) {}
+
+  int observation_width() const override { return inner_->observation_width(); }
+
+  const rl::ActionSpace& action_space() const override { return inner_->action_space(); }
+
+  void ActDeterministic(std::span<const float> observations, std::span<float> actions) override {
+    constexpr std::int64_t kEvery = 1024;
+    if (done_++ % kEvery == 0) {
+      stopped_ = stopped_ || options_.stop.stop_requested();
+      if (options_.on_progress && !stopped_) options_.on_progress(done_ - 1, total_);
+    }
+    if (stopped_) {
+      std::ranges::fill(actions, 0.0F);
+      return;
+    }
+    inner_->ActDeterministic(observations, actions);
+  }
+
+  void ActSampled(std::span<const float> observations, std::span<float> actions,
+                  Rng& rng) override {
+    inner_->ActSampled(observations, actions, rng);
+  }
+
+  std::unique_ptr<rl::Policy> Clone() const override { return inner_->Clone(); }
+
+ private:
+  std::unique_ptr<rl::Policy> inner_;
+  const BacktestOptions& options_;
+  std::int64_t total_;
+  std::int64_t done_ = 0;
+  bool stopped_ = false;
+};
+
+Error Stopped() { return {ErrorCode::kInterrupted, "the backtest was asked to stop"}; }
+
+Result<TradedStretch> TradeModel(const ModelPackage& model, const Dataset& data,
+                                 eval::IndexRange bars, const BacktestOptions& options) {
+  if (model.normaliser.names != data.features.names) {
+    return Error{ErrorCode::kConfig,
+                 "the style's features are not those that the model learned with"};
+  }
+  WatchedPolicy policy(TW_TRY(model.MakePolicy()), options, bars.size());
+  const ScaledFeatures scaled = Scale(data.features, model.normaliser);
+  sim::PolicyRun run =
+      TW_TRY(sim::RunPolicy(data.world, scaled.view(), policy, bars.begin - 1, bars.end - 1));
+  if (options.stop.stop_requested()) return Stopped();
+  TradedStretch stretch;
+  stretch.targets = std::move(run.targets);
+  stretch.result = std::move(run.result);
+  if (options.latency_bars > 0) {
+    // What was decided stays; it reaches the market later.
+    const auto late =
+        std::min(static_cast<std::size_t>(options.latency_bars), stretch.targets.size());
+    stretch.targets.insert(stretch.targets.begin(), late, 0.0);
+    stretch.targets.resize(stretch.targets.size() - late);
+    stretch.result =
+        TW_TRY(sim::RunBacktest(data.world, stretch.targets, bars.begin - 1, bars.end - 1));
+  }
+  stretch.daily = TW_TRY(DailyOf(data.world, stretch.result));
+  return stretch;
+}
+
+Result<void> Count(const BacktestRequest& request, const BacktestStyle& style, const Dataset& data,
+                   tracking::TrialLedger& ledger, BacktestOutcome& outcome) {
+  const sim::World& world = data.world;
+  const std::string family = world.instrument.symbol + " " + world.timeframe.name();
+  const tracking::TrialKey key = TrialKeyOf(request, style.yaml, data, outcome.bars);
+  if (request.signals) {
+    tracking::Trial trial;
+    trial.key = key;
+    trial.family = family;
+    trial.who = request.who;
+    trial.seed = "signals";
+    const eval::DailySeries& daily = outcome.stretch.daily;
+    for (std::size_t i = 0; i < daily.dates.size(); ++i)
+      trial.daily_returns.push_back({daily.dates[i], daily.returns[i]});
+    TW_TRY(ledger.AddTrial(trial));
+    outcome.notes.push_back(
+        fmt::format("Counted as a trial: {} so far for {}.", TW_TRY(ledger.Count(family)), family));
+  }
+  const std::int64_t holdout = TW_TRY(HoldoutBegin(request, data, style.style));
+  if (outcome.bars.end > holdout) {
+    tracking::HoldoutLook look;
+    look.key = key;
+    look.family = family;
+    look.who = request.who;
+    look.model = request.decider;
+    TW_TRY(ledger.AddHoldoutLook(look));
+    outcome.notes.push_back(fmt::format(
+        "The period reaches into the terminal holdout (from {}): look number {} for {}.",
+        FormatIso(world.open_time[static_cast<std::size_t>(holdout)]).substr(0, 10),
+        TW_TRY(ledger.HoldoutLooks(family)).size(), family));
+  }
+  return {};
+}
+
+Result<void> NoteTraining(const ModelPackage& model, const Dataset& data, BacktestOutcome& report) {
+  const sim::World& world = data.world;
+  const UnixNanos from =
+      TW_TRY_CTX(ParseIso(model.manifest.train_from), "manifest.json: train_from");
+  const UnixNanos to = TW_TRY_CTX(ParseIso(model.manifest.train_to), "manifest.json: train_to");
+  std::int64_t seen = 0;
+  for (std::int64_t bar = report.bars.begin; bar < report.bars.end; ++bar) {
+    const UnixNanos close = world.close_time[static_cast<std::size_t>(bar)];
+    if (close > from && close <= to) ++seen;
+  }
+  if (seen > 0) {
+    report.notes.push_back(fmt::format(
+        "In sample: the model learned from {} of these {} bars; the result says nothing "
+        "about bars that it has not seen.",
+        seen, report.bars.size()));
+  }
+  if (model.manifest.instrument != world.instrument.symbol) {
+    report.notes.push_back(fmt::format("The model was trained on {}, not on {}.",
+                                       model.manifest.instrument, world.instrument.symbol));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<eval::IndexRange> BarsToTrade(const BacktestRequest& request, const Dataset& data) {
   UnixNanos from(INT64_MIN);
   UnixNanos to(INT64_MAX);
   // A bar that closes at the day's opening belongs to the day before.
@@ -41,21 +171,6 @@ Result<eval::IndexRange> BarsOf(const BacktestRequest& request, const Dataset& d
   return bars;
 }
 
-Result<TradedStretch> TradeModel(const ModelPackage& model, const Dataset& data,
-                                 eval::IndexRange bars) {
-  if (model.normaliser.names != data.features.names) {
-    return Error{ErrorCode::kConfig,
-                 "the style's features are not those that the model learned with"};
-  }
-  TrainedWindow window{.name = model.manifest.name,
-                       .train = {},
-                       .test = bars,
-                       .normaliser = model.normaliser,
-                       .members = model.members};
-  return Trade(data, window, bars);
-}
-
-// First bar of the terminal holdout: the model's, or that of the style for signals.
 Result<std::int64_t> HoldoutBegin(const BacktestRequest& request, const Dataset& data,
                                   const StyleConfig& style) {
   const sim::World& world = data.world;
@@ -72,136 +187,96 @@ Result<std::int64_t> HoldoutBegin(const BacktestRequest& request, const Dataset&
                                                   static_cast<double>(world.rows()));
 }
 
-Result<void> Count(const BacktestRequest& request, tracking::TrialLedger& ledger,
-                   BacktestReport& report) {
-  const sim::World& world = report.data.world;
-  const std::string family = world.instrument.symbol + " " + world.timeframe.name();
-  const auto open = [&](std::int64_t bar) {
-    return world.open_time[static_cast<std::size_t>(bar)];
-  };
-  const UnixNanos end = world.close_time[static_cast<std::size_t>(report.bars.end - 1)];
-  const std::string config = request.model
-                                 ? request.model->manifest.config_sha256
-                                 : Sha256Hex(TrialText(report.style_yaml) + *request.signals);
-  const tracking::TrialKey key{
-      config, report.data.bars_sha256,
-      fmt::format("{} {}..{}", family, FormatIso(open(report.bars.begin)), FormatIso(end))};
-  if (request.signals) {
-    tracking::Trial trial;
-    trial.key = key;
-    trial.family = family;
-    trial.who = request.who;
-    trial.seed = "signals";
-    const eval::DailySeries& daily = report.stretch.daily;
-    for (std::size_t i = 0; i < daily.dates.size(); ++i)
-      trial.daily_returns.push_back({daily.dates[i], daily.returns[i]});
-    TW_TRY(ledger.AddTrial(trial));
-    report.notes.push_back(
-        fmt::format("Counted as a trial: {} so far for {}.", TW_TRY(ledger.Count(family)), family));
-  }
-  const std::int64_t holdout = TW_TRY(HoldoutBegin(request, report.data, report.style));
-  if (report.bars.end > holdout) {
-    tracking::HoldoutLook look;
-    look.key = key;
-    look.family = family;
-    look.who = request.who;
-    look.model = request.decider;
-    TW_TRY(ledger.AddHoldoutLook(look));
-    report.notes.push_back(fmt::format(
-        "The period reaches into the terminal holdout (from {}): look number {} for {}.",
-        FormatIso(open(holdout)).substr(0, 10), TW_TRY(ledger.HoldoutLooks(family)).size(),
-        family));
-  }
-  return {};
+tracking::TrialKey TrialKeyOf(const BacktestRequest& request, const std::string& style_yaml,
+                              const Dataset& data, eval::IndexRange bars) {
+  const sim::World& world = data.world;
+  const std::string config = request.model ? request.model->manifest.config_sha256
+                                           : Sha256Hex(TrialText(style_yaml) + *request.signals);
+  return {config, data.bars_sha256,
+          fmt::format("{} {} {}..{}", world.instrument.symbol, world.timeframe.name(),
+                      FormatIso(world.open_time[static_cast<std::size_t>(bars.begin)]),
+                      FormatIso(world.close_time[static_cast<std::size_t>(bars.end - 1)]))};
 }
 
-Result<void> NoteTraining(const ModelPackage& model, BacktestReport& report) {
-  const sim::World& world = report.data.world;
-  const UnixNanos from =
-      TW_TRY_CTX(ParseIso(model.manifest.train_from), "manifest.json: train_from");
-  const UnixNanos to = TW_TRY_CTX(ParseIso(model.manifest.train_to), "manifest.json: train_to");
-  std::int64_t seen = 0;
-  for (std::int64_t bar = report.bars.begin; bar < report.bars.end; ++bar) {
-    const UnixNanos close = world.close_time[static_cast<std::size_t>(bar)];
-    if (close > from && close <= to) ++seen;
-  }
-  if (seen > 0) {
-    report.notes.push_back(fmt::format(
-        "In sample: the model learned from {} of these {} bars; the result says nothing "
-        "about bars that it has not seen.",
-        seen, report.bars.size()));
-  }
-  if (model.manifest.instrument != world.instrument.symbol) {
-    report.notes.push_back(fmt::format("The model was trained on {}, not on {}.",
-                                       model.manifest.instrument, world.instrument.symbol));
-  }
-  return {};
+Result<BacktestStyle> BindBacktestStyle(const Config& style) {
+  const Config config = TW_TRY(WithDefaultFeatures(style));
+  BacktestStyle bound;
+  Bind(config.root(), bound.style);
+  TW_TRY(config.Finish());
+  bound.style.data.from.clear();
+  bound.style.data.to.clear();
+  bound.yaml = config.EffectiveYaml();
+  return bound;
 }
 
-}  // namespace
+Result<BacktestOutcome> TradePeriod(const BacktestRequest& request, const BacktestStyle& style,
+                                    const Dataset& data, const BacktestOptions& options) {
+  BacktestOutcome outcome;
+  outcome.bars = TW_TRY(BarsToTrade(request, data));
+  if (request.model) {
+    outcome.stretch = TW_TRY(TradeModel(*request.model, data, outcome.bars, options));
+    TW_TRY(NoteTraining(*request.model, data, outcome));
+  } else {
+    TW_CHECK(request.signals.has_value(), "a backtest without model and signals");
+    auto targets =
+        ReadTargets(*request.signals, data.world, outcome.bars.begin - 1, outcome.bars.end - 1);
+    if (!targets.ok()) return targets.error().WithContext(request.decider);
+    outcome.stretch = TW_TRY(Trade(data, std::move(targets).value(), outcome.bars));
+  }
+  if (options.stop.stop_requested()) return Stopped();
+  if (options.ledger != nullptr) {
+    TW_TRY(Count(request, style, data, *options.ledger, outcome));
+  }
+  if (options.on_traded) options.on_traded();
+  outcome.metrics = TW_TRY(eval::PerformanceMetrics(outcome.stretch.daily));
+  for (eval::Metric& metric : TW_TRY(TradingMetrics(data, outcome.stretch))) {
+    outcome.metrics.push_back(std::move(metric));
+  }
+  if (!data.note.empty()) outcome.notes.push_back(data.note);
+  return outcome;
+}
 
 Result<BacktestReport> RunBacktestRequest(const BacktestRequest& request, const store::Store& store,
                                           tracking::TrialLedger& ledger) {
-  const Config config = TW_TRY(WithDefaultFeatures(request.style));
-  StyleConfig style;
-  Bind(config.root(), style);
-  TW_TRY(config.Finish());
-  // Features look back before the period, so the whole history is read.
-  style.data.from.clear();
-  style.data.to.clear();
-  BacktestReport report{.data = TW_TRY(LoadDataset(store, style)),
-                        .style = style,
-                        .style_yaml = config.EffectiveYaml(),
-                        .bars = {},
-                        .stretch = {},
-                        .metrics = {},
-                        .notes = {}};
-  report.bars = TW_TRY(BarsOf(request, report.data));
-  if (request.model) {
-    report.stretch = TW_TRY(TradeModel(*request.model, report.data, report.bars));
-    TW_TRY(NoteTraining(*request.model, report));
-  } else {
-    TW_CHECK(request.signals.has_value(), "a backtest without model and signals");
-    auto targets = ReadTargets(*request.signals, report.data.world, report.bars.begin - 1,
-                               report.bars.end - 1);
-    if (!targets.ok()) return targets.error().WithContext(request.decider);
-    report.stretch = TW_TRY(Trade(report.data, std::move(targets).value(), report.bars));
-  }
-  TW_TRY(Count(request, ledger, report));
-  report.metrics = TW_TRY(eval::PerformanceMetrics(report.stretch.daily));
-  for (eval::Metric& metric : TW_TRY(TradingMetrics(report.data, report.stretch))) {
-    report.metrics.push_back(std::move(metric));
-  }
-  if (!report.data.note.empty()) report.notes.push_back(report.data.note);
-  return report;
+  BacktestStyle style = TW_TRY(BindBacktestStyle(request.style));
+  Dataset data = TW_TRY(LoadDataset(store, style.style));
+  BacktestOptions options;
+  options.ledger = &ledger;
+  BacktestOutcome outcome = TW_TRY(TradePeriod(request, style, data, options));
+  return BacktestReport{
+      {std::move(outcome)}, std::move(data), std::move(style.style), std::move(style.yaml)};
 }
 
-Result<std::string> RenderBacktest(const BacktestReport& report, const std::string& title,
+Result<std::string> RenderBacktest(const BacktestOutcome& outcome, const Dataset& data,
+                                   const std::string& currency, const std::string& title,
                                    const std::string& program) {
-  eval::ReportInput input =
-      TW_TRY(ReportOf(report.data, report.stretch, report.style.world.currency));
+  eval::ReportInput input = TW_TRY(ReportOf(data, outcome.stretch, currency));
   input.title = title;
-  input.subtitle = fmt::format("{} {}, {} to {}", report.data.world.instrument.symbol,
-                               report.data.world.timeframe.name(),
-                               FormatIso(input.equity.times.front()).substr(0, 10),
-                               FormatIso(input.equity.times.back()).substr(0, 10));
+  input.subtitle =
+      fmt::format("{} {}, {} to {}", data.world.instrument.symbol, data.world.timeframe.name(),
+                  FormatIso(input.equity.times.front()).substr(0, 10),
+                  FormatIso(input.equity.times.back()).substr(0, 10));
   input.tone = eval::VerdictTone::kNeutral;
-  const eval::Metric* sharpe = eval::Find(report.metrics, "sharpe");
-  input.verdict =
-      fmt::format("A backtest, not a verdict: {} {} after costs.",
-                  FormatMicros(report.stretch.result.totals.net, 2), report.style.world.currency);
+  const eval::Metric* sharpe = eval::Find(outcome.metrics, "sharpe");
+  input.verdict = fmt::format("A backtest, not a verdict: {} {} after costs.",
+                              FormatMicros(outcome.stretch.result.totals.net, 2), currency);
   if (sharpe != nullptr && sharpe->value && sharpe->ci95) {
     input.verdict_lines.push_back(fmt::format("Sharpe ratio {:.2f}, 95% interval {:.2f} to {:.2f}.",
                                               *sharpe->value, (*sharpe->ci95)[0],
                                               (*sharpe->ci95)[1]));
   }
-  input.verdict_lines.insert(input.verdict_lines.end(), report.notes.begin(), report.notes.end());
-  input.metrics = report.metrics;
-  eval::ReportFactGroup data{.title = "Data",
-                             .facts = {{"SHA-256 of the bars", report.data.bars_sha256}}};
-  input.fingerprint = {data};
+  input.verdict_lines.insert(input.verdict_lines.end(), outcome.notes.begin(), outcome.notes.end());
+  input.metrics = outcome.metrics;
+  eval::ReportFactGroup facts{.title = "Data",
+                              .facts = {{"SHA-256 of the bars", data.bars_sha256}}};
+  input.fingerprint = {facts};
   input.footer = program;
   return eval::RenderReport(input);
+}
+
+Result<std::string> RenderBacktest(const BacktestReport& report, const std::string& title,
+                                   const std::string& program) {
+  return RenderBacktest(report, report.data, report.style.world.currency, title, program);
 }
 
 }  // namespace tw::training

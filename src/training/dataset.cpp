@@ -72,36 +72,45 @@ std::string NoteOf(const sim::World& world, const store::BarTable& bars) {
 
 }  // namespace
 
-Result<Dataset> LoadDataset(const store::Store& store, const StyleConfig& style) {
+Result<MarketData> ReadMarketData(const store::Store& store, const StyleConfig& style) {
   const Timeframe timeframe = TW_TRY_CTX(Timeframe::Parse(style.data.freq), "data.freq");
   const auto [from, to] = TW_TRY(PeriodOf(style.data));
-  Dataset data{.entry = TW_TRY(store.Entry(style.data.instrument, timeframe)),
-               .world = {},
-               .features = {},
-               .bars_sha256 = {},
-               .note = {}};
-  const store::BarTable bars = TW_TRY(store.ReadBars(style.data.instrument, timeframe, from, to));
-  if (bars.size() == 0) {
+  MarketData market{.entry = TW_TRY(store.Entry(style.data.instrument, timeframe)),
+                    .bars = TW_TRY(store.ReadBars(style.data.instrument, timeframe, from, to)),
+                    .conversions = {},
+                    .sha256 = {}};
+  if (market.bars.size() == 0) {
     return Error{ErrorCode::kNotFound,
                  fmt::format("{} {}: no bars from {} to {}; the store has {} to {}",
                              style.data.instrument, style.data.freq, style.data.from, style.data.to,
-                             FormatIso(data.entry.first), FormatIso(data.entry.last))};
+                             FormatIso(market.entry.first), FormatIso(market.entry.last))};
   }
-  const std::vector<store::BarTable> conversions =
-      TW_TRY(ConversionBars(store, bars.instrument, timeframe, style.world.currency));
-  std::vector<const store::BarTable*> pointers;
+  market.conversions =
+      TW_TRY(ConversionBars(store, market.bars.instrument, timeframe, style.world.currency));
   std::string hashed;
-  HashBars(bars, hashed);
-  for (const store::BarTable& table : conversions) {
-    pointers.push_back(&table);
-    HashBars(table, hashed);
-  }
-  data.bars_sha256 = Sha256Hex(hashed);
-  data.world = TW_TRY(sim::World::Build(bars, pointers, style.world));
-  const features::FeatureSet set = TW_TRY(features::FeatureSet::Compile(style.features, timeframe));
-  data.features = TW_TRY(set.Batch(bars));
-  data.note = NoteOf(data.world, bars);
+  HashBars(market.bars, hashed);
+  for (const store::BarTable& table : market.conversions) HashBars(table, hashed);
+  market.sha256 = Sha256Hex(hashed);
+  return market;
+}
+
+Result<Dataset> BuildDataset(const MarketData& market, const StyleConfig& style) {
+  std::vector<const store::BarTable*> conversions;
+  for (const store::BarTable& table : market.conversions) conversions.push_back(&table);
+  Dataset data{.entry = market.entry,
+               .world = TW_TRY(sim::World::Build(market.bars, conversions, style.world)),
+               .features = {},
+               .bars_sha256 = market.sha256,
+               .note = {}};
+  const features::FeatureSet set =
+      TW_TRY(features::FeatureSet::Compile(style.features, market.bars.timeframe));
+  data.features = TW_TRY(set.Batch(market.bars));
+  data.note = NoteOf(data.world, market.bars);
   return data;
+}
+
+Result<Dataset> LoadDataset(const store::Store& store, const StyleConfig& style) {
+  return BuildDataset(TW_TRY(ReadMarketData(store, style)), style);
 }
 
 ScaledFeatures Scale(const features::FeatureMatrix& matrix,

@@ -14,18 +14,32 @@
 
 namespace tw::training {
 
+/// What the store has for one style, before anything is made of it.
+struct MarketData {
+  store::StoreEntry entry;
+  store::BarTable bars;
+  std::vector<store::BarTable> conversions;  // of the pairs that convert its profit currency
+  /// Over instrument, times and prices of all these bars.
+  std::string sha256;
+};
+
 /// Bars, world and raw features of one style, aligned row by row.
 struct Dataset {
   store::StoreEntry entry;
   sim::World world;
   features::FeatureMatrix features;  // raw, one row a bar of the world
-  std::string
-      bars_sha256;   // over instrument, times and prices of all bars used, conversions included
-  std::string note;  // about the data, for the verdict; may be empty
+  std::string bars_sha256;           // MarketData's
+  std::string note;                  // about the data, for the verdict; may be empty
 };
 
 /// Reads the style's instrument and period, and what the store has to convert its profit currency.
-/// Errors: kNotFound (no such bars, pairs to import), kConfig (dates, features), kBadData.
+/// Errors: kNotFound (no such bars), kConfig (dates), kBadData.
+Result<MarketData> ReadMarketData(const store::Store& store, const StyleConfig& style);
+
+/// Prepares bars for trading. Errors: kNotFound (pairs to import), kConfig (features), kBadData.
+Result<Dataset> BuildDataset(const MarketData& market, const StyleConfig& style);
+
+/// Both.
 Result<Dataset> LoadDataset(const store::Store& store, const StyleConfig& style);
 
 /// The rows of `matrix` scaled by a normaliser that was fitted on a training window.
