@@ -142,6 +142,8 @@ std::string RedactUrl(std::string_view url) {
 
 int PgRows::size() const { return PQntuples(Get(result_)); }
 
+int PgRows::columns() const { return PQnfields(Get(result_)); }
+
 bool PgRows::IsNull(int row, int column) const { return PQgetisnull(Get(result_), row, column); }
 
 std::string_view PgRows::Text(int row, int column) const {

@@ -38,6 +38,7 @@ class PgRows {
   explicit PgRows(std::shared_ptr<const void> result) : result_(std::move(result)) {}
 
   int size() const;
+  int columns() const;
   bool IsNull(int row, int column) const;
   /// The server's text form; "" for NULL. Valid as long as this object or a copy of it.
   std::string_view Text(int row, int column) const;

@@ -92,6 +92,15 @@ Statement& Statement::BindNull(int index) {
   return *this;
 }
 
+Statement& Statement::BindValue(int index, const Value& value) {
+  if (const auto* integer = std::get_if<std::int64_t>(&value)) return Bind(index, *integer);
+  if (const auto* number = std::get_if<double>(&value)) return Bind(index, *number);
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    return Bind(index, std::string_view(*text));
+  }
+  return BindNull(index);
+}
+
 Result<bool> Statement::Step() {
   const int code = sqlite3_step(statement_);
   if (code == SQLITE_ROW) return true;
@@ -133,6 +142,21 @@ std::string Statement::Blob(int column) const {
 
 bool Statement::IsNull(int column) const {
   return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
+
+int Statement::columns() const { return sqlite3_column_count(statement_); }
+
+Value Statement::Cell(int column) const {
+  switch (sqlite3_column_type(statement_, column)) {
+    case SQLITE_NULL:
+      return {};
+    case SQLITE_INTEGER:
+      return Integer(column);
+    case SQLITE_FLOAT:
+      return Number(column);
+    default:
+      return Text(column);
+  }
 }
 
 Result<Database> Database::Open(const std::string& path, OpenOptions options) {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "db/value.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -28,6 +29,7 @@ class Statement {
   Statement& Bind(int index, std::string_view text);
   Statement& BindBlob(int index, std::string_view bytes);
   Statement& BindNull(int index);
+  Statement& BindValue(int index, const Value& value);
 
   /// True when a row is there, false at the end. Errors: as Database.
   Result<bool> Step();
@@ -41,6 +43,9 @@ class Statement {
   /// The bytes as they are stored; also for text.
   std::string Blob(int column) const;
   bool IsNull(int column) const;
+  int columns() const;
+  /// The value as SQLite holds it; bytes as text.
+  Value Cell(int column) const;
 
  private:
   friend class Database;

@@ -58,6 +58,22 @@ TEST_F(SqliteTest, ValuesComeBackAsTheyWere) {
   EXPECT_TRUE(select.IsNull(1));
   EXPECT_FALSE(select.IsNull(2));
   EXPECT_FALSE(select.Step().value());
+  // The same as values that carry their type.
+  for (int column = 1; column <= 5; ++column) {
+    const Value value = column == 1   ? Value(std::int64_t{7})
+                        : column == 2 ? Value(-0.5)
+                        : column == 3 ? Value(std::string("x"))
+                                      : Value();
+    insert.BindValue(column, value);
+  }
+  ASSERT_TRUE(insert.Run().ok());
+  Statement last = db.Prepare("SELECT i, r, s, b FROM t ORDER BY rowid DESC LIMIT 1").value();
+  ASSERT_TRUE(last.Step().value());
+  ASSERT_EQ(last.columns(), 4);
+  EXPECT_EQ(last.Cell(0), Value(std::int64_t{7}));
+  EXPECT_EQ(last.Cell(1), Value(-0.5));
+  EXPECT_EQ(last.Cell(2), Value(std::string("x")));
+  EXPECT_EQ(last.Cell(3), Value());
 }
 
 TEST_F(SqliteTest, ATransactionThatIsNotCommittedLeavesNothing) {
