@@ -82,6 +82,11 @@ void Study::Stop() {
   stop_ = true;
 }
 
+bool Study::stop_requested() {
+  const std::lock_guard lock(mutex_);
+  return stop_;
+}
+
 Result<std::int64_t> Study::Optimize(const Objective& objective, const OptimizeOptions& options) {
   Loop loop;
   loop.objective = &objective;

@@ -170,6 +170,8 @@ class Study {
   Result<std::int64_t> Optimize(const Objective& objective, const OptimizeOptions& options);
   /// Lets running trials of Optimize end, and starts no more. From any thread.
   void Stop();
+  /// Whether the last Optimize ended because of Stop, or because the sampler has no more.
+  bool stop_requested();
 
   /// All trials by number, freshly read.
   Result<std::vector<TrialPtr>> Trials();

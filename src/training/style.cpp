@@ -46,6 +46,7 @@ void Bind(const ConfigSection& root, StyleConfig& style) {
   const ConfigSection verdict = root.Section("verdict");
   verdict.Number("min_deflated_sharpe", style.verdict.min_deflated_sharpe, {.min = 0, .max = 1});
   verdict.Integer("bootstrap_runs", style.verdict.bootstrap_runs, {.min = 100, .max = 1e6});
+  Bind(root.Section("search"), style.search);
 }
 
 Result<Config> WithDefaultFeatures(const Config& style) {
@@ -66,7 +67,10 @@ std::string TrialText(std::string_view effective_yaml) {
     if (!line.starts_with(' ')) section = std::string(line.substr(0, line.find(':')));
     const bool seeds =
         section == "agent" && (line.starts_with("  seeds:") || line.starts_with("  seed:"));
-    if (seeds || section == "name" || section == "baselines" || section == "verdict") continue;
+    if (seeds || section == "name" || section == "baselines" || section == "verdict" ||
+        section == "search") {
+      continue;
+    }
     out += line;
     out += '\n';
   }

@@ -9,6 +9,7 @@
 #include "features/feature_config.h"
 #include "rl/ppo_config.h"
 #include "sim/world_config.h"
+#include "training/search_config.h"
 
 namespace tw::training {
 
@@ -52,9 +53,11 @@ struct StyleConfig {
   rl::PpoConfig ppo;
   BaselineConfig baselines;
   VerdictConfig verdict;
+  SearchConfig search;  // how `optimize` varies all this
 };
 
-/// Sections: name, data, world, features, validation, agent, ppo, baselines, verdict.
+/// Sections: name, data, world, features, validation, agent, ppo, baselines, verdict,
+/// search.
 void Bind(const ConfigSection& root, StyleConfig& style);
 
 /// The style's document on top of the feature set that ships, so that its effective config names
@@ -62,8 +65,8 @@ void Bind(const ConfigSection& root, StyleConfig& style);
 Result<Config> WithDefaultFeatures(const Config& style);
 
 /// The part of an effective config that makes a trial another trial: everything but name, seeds,
-/// baselines and verdict. Runs with equal text, data and window are the same trial (DESIGN.md,
-/// invariant 3).
+/// baselines, verdict and search. Runs with equal text, data and window are the same trial
+/// (DESIGN.md, invariant 3).
 std::string TrialText(std::string_view effective_yaml);
 
 }  // namespace tw::training
