@@ -11,7 +11,10 @@
 
 #include "base/embedded_config.h"
 #include "base/files.h"
+#include "net/url.h"
+#include "tracking/mlflow_tracker.h"
 #include "tradewind/app.h"
+#include "tradewind/server_environment.h"
 
 namespace tw::app {
 namespace {
@@ -132,6 +135,28 @@ Finding CheckPeer(const AppContext& context, const char* topic, const char* vari
           fmt::format("{} is {}: this version has no client for it yet", variable, shown)};
 }
 
+Finding CheckMlflow(const AppContext& context) {
+  constexpr const char* kTopic = "mlflow";
+  auto connection = MlflowFromEnvironment(context);
+  if (!connection.ok()) return {kTopic, State::kBad, connection.error().message};
+  if (!*connection) {
+    return {kTopic, State::kOff,
+            "MLFLOW_TRACKING_URI is not set: runs and models are kept in the store"};
+  }
+  tracking::MlflowConnection& server = **connection;
+  server.mlflow.timeout_ms = 5'000;
+  server.retry.tries_max = 1;
+  const std::string shown = net::RedactUrl(server.mlflow.uri);
+  const auto tracker = tracking::MlflowTracker::Connect(server, context.clock());
+  if (!tracker.ok()) return {kTopic, State::kBad, tracker.error().message};
+  const auto version = (*tracker)->ServerVersion();
+  if (!version.ok()) return {kTopic, State::kBad, version.error().message};
+  // Any call that needs a permission: the version needs none.
+  const auto allowed = (*tracker)->SearchRuns({.experiment_ids = {"0"}, .max_results = 1});
+  if (!allowed.ok()) return {kTopic, State::kBad, allowed.error().message};
+  return {kTopic, State::kGood, fmt::format("MLflow {} at {}", *version, shown)};
+}
+
 Status Doctor(AppContext& context) {
   const std::array findings = {
       Finding{"version", State::kGood,
@@ -148,7 +173,7 @@ Status Doctor(AppContext& context) {
       CheckStore(context),
       CheckTimeZones(context),
       CheckConfig(context),
-      CheckPeer(context, "mlflow", "MLFLOW_TRACKING_URI", "runs and models are kept in the store"),
+      CheckMlflow(context),
       CheckPeer(context, "postgresql", "TRADEWIND_DB",
                 "studies, ledger and journal are kept in the store"),
   };
