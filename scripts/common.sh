@@ -107,3 +107,30 @@ venv_for() {
   exec {lock}>&-
   echo "$folder"
 }
+
+# Node 18 or later with its npm, wherever it comes from: Debian's own packages (tag web) only where there is none.
+have_node() {
+  command -v npm >/dev/null && node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 18)' 2>/dev/null
+}
+
+# npm_ci FOLDER [OPTION...]: installs exactly what FOLDER/package-lock.json names; does nothing when it is there already.
+npm_ci() {
+  local folder=$1 key log
+  shift
+  key=$({ node --version; echo "$*"; cat "$folder/package.json" "$folder/package-lock.json"; } | sha256sum | cut -c1-16)
+  [[ -e $folder/node_modules/.complete-$key ]] && return
+  log=$(mktemp)
+  if ! (cd "$folder" && npm ci --no-audit --no-fund --prefer-offline --cache "$(cache_dir)/npm" "$@") >"$log" 2>&1 </dev/null; then
+    tail -n 15 "$log" >&2
+    rm -f "$log"
+    die "npm could not install what $folder/package-lock.json names: this needs the npm registry the first time"
+  fi
+  rm -f "$log"
+  touch "$folder/node_modules/.complete-$key"
+}
+
+# build_web: the pages of `tradewind serve`, web/dist.
+build_web() {
+  npm_ci web --omit=dev
+  (cd web && node build.mjs)
+}

@@ -2,7 +2,9 @@
 # From a fresh Debian 12 to a judged agent: installs what is missing, builds the product, fetches a year of real EURUSD
 # hourly bars, imports and checks them, trains an agent walk-forward, and prints its verdict after costs.
 #
-#   scripts/quickstart.sh [--help]
+#   scripts/quickstart.sh [--web] [--help]
+#
+#   --web   also builds the web application (Node 18 and the npm registry), for `tradewind serve`
 #
 # Installing needs root or sudo, and only when something is missing. The bars come once from PyPI (the package
 # gym-anytrading ships them under the MIT licence) and are kept in $TW_CACHE (default ~/.cache/tradewind); afterwards
@@ -16,11 +18,16 @@ WHEEL=gym_anytrading-2.0.0-py3-none-any.whl
 WHEEL_SHA256=29e88b9d38272ea338c8cfcebc6a0f0302c7a8c02048331ad6a4d22cdd825e54
 BARS=gym_anytrading/datasets/data/FOREX_EURUSD_1H_ASK.csv
 
-if (($#)); then
-  sed -n '2,9p' scripts/quickstart.sh | sed 's/^# \{0,1\}//'
-  [[ $1 == -h || $1 == --help ]] && exit 0
-  exit 2
-fi
+usage() { sed -n '2,11p' scripts/quickstart.sh | sed 's/^# \{0,1\}//'; }
+
+web=0
+for option in "$@"; do
+  case $option in
+    --web) web=1 ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+  esac
+done
 
 # fetch_bars FOLDER: puts the CSV file there, checked; the package is unpacked, never run.
 fetch_bars() {
@@ -46,10 +53,17 @@ fetch_bars() {
 begin=$SECONDS
 check_processor
 data=$(cache_dir)/data/gym-anytrading-2.0.0
-if [[ -s $data/$(basename "$BARS") ]]; then install_packages; else install_packages data; fi
+tags=()
+if [[ ! -s $data/$(basename "$BARS") ]]; then tags+=(data); fi
+if ((web)) && ! have_node; then tags+=(web); fi
+install_packages "${tags[@]}"
 build_preset release tradewind
 export PATH=$PWD/build/release/bin:$PATH
 fetch_bars "$data"
+if ((web)); then
+  say "building the web application"
+  build_web
+fi
 
 job=$SECONDS
 say "importing"
@@ -60,4 +74,5 @@ say "training and judging (a minute on two cores)"
 tradewind train --config styles/quickstart.yaml
 
 say "done: the job took $((SECONDS - job)) s, everything $((SECONDS - begin)) s"
+if ((web)); then echo "To look at it in a browser: tradewind serve"; fi
 echo "The program is build/release/bin/tradewind; to type just its name: export PATH=$PWD/build/release/bin:\$PATH"

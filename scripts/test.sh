@@ -68,9 +68,9 @@ run_peers() {
   for folder in tests/peers/*/; do
     [[ -x $folder/run.sh ]] || continue
     name=$(basename "$folder")
-    begin=$SECONDS good=0 bad=0
+    begin=$SECONDS good=0 bad=0 venv=
     say "peer: $name"
-    if venv=$(venv_for "$folder/requirements.txt") &&
+    if { [[ ! -e $folder/requirements.txt ]] || venv=$(venv_for "$folder/requirements.txt"); } &&
       TW_BINARY=$PWD/build/dev/bin/tradewind TW_BUILD=$PWD/build/dev TW_VENV=$venv TW_PYTHON=$venv/bin/python \
         timeout "$PEER_SECONDS_MAX" "$folder/run.sh" </dev/null; then
       good=1
@@ -110,7 +110,10 @@ run_fuzz() {
 
 check_processor
 tags=(test)
-if ((peers)); then tags+=(peers); fi
+if ((peers)); then
+  tags+=(peers)
+  have_node || tags+=(web)
+fi
 if ((tidy)); then tags+=(tidy); fi
 if ((long)); then tags+=(fuzz); fi
 install_packages "${tags[@]}"
