@@ -53,7 +53,7 @@ struct Experiment {
 };
 
 struct Run {
-  std::string run_id;  // 32 lower-case hexadecimal digits
+  std::string run_id;  // 32 lower-case hexadecimal digits; SpoolTracker has provisional ones too
   std::string experiment_id;
   std::string run_name;
   RunStatus status = RunStatus::kRunning;
@@ -119,7 +119,7 @@ struct LoggedModel {
 
 struct ModelVersion {
   std::string name;
-  std::int64_t version = 0;  // from 1
+  std::int64_t version = 0;  // from 1; negative: not numbered yet (SpoolTracker)
   std::string model_id;
   std::string run_id;
   std::string description;
@@ -163,6 +163,10 @@ class Tracker {
   Tracker(Tracker&&) = delete;
   Tracker& operator=(Tracker&&) = delete;
   virtual ~Tracker() = default;
+
+  /// True when a write costs microseconds and is kept whatever becomes of the process: then there is
+  /// nothing to gain by collecting points in memory.
+  virtual bool writes_are_cheap() const { return false; }
 
   /// The id of the experiment with this name, which is made when it is not there (also by two
   /// processes at once).
