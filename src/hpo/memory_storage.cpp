@@ -154,11 +154,7 @@ Status MemoryStorage::FinishTrial(TrialId trial, TrialState state,
 
 Result<FrozenTrial> MemoryStorage::GetTrial(TrialId trial) {
   const std::lock_guard lock(mutex_);
-  if (trial < 0 || trial >= static_cast<TrialId>(slots_.size()) ||
-      !slots_[static_cast<std::size_t>(trial)].trial) {
-    return Error{ErrorCode::kNotFound, fmt::format("no trial with id {}", trial)};
-  }
-  return *slots_[static_cast<std::size_t>(trial)].trial;
+  return *TW_TRY(SlotOf(trial))->trial;
 }
 
 Result<std::vector<TrialPtr>> MemoryStorage::ReadTrials(StudyId study, std::span<const TrialId> ids,
@@ -209,17 +205,21 @@ Result<MemoryStorage::StudyData*> MemoryStorage::StudyOf(StudyId study) {
   return &studies_[static_cast<std::size_t>(study)];
 }
 
-Result<MemoryStorage::Slot*> MemoryStorage::UnfinishedSlot(TrialId trial) {
+Result<MemoryStorage::Slot*> MemoryStorage::SlotOf(TrialId trial) {
   if (trial < 0 || trial >= static_cast<TrialId>(slots_.size()) ||
       !slots_[static_cast<std::size_t>(trial)].trial) {
     return Error{ErrorCode::kNotFound, fmt::format("no trial with id {}", trial)};
   }
-  Slot& slot = slots_[static_cast<std::size_t>(trial)];
-  if (IsFinished(slot.trial->state)) {
+  return &slots_[static_cast<std::size_t>(trial)];
+}
+
+Result<MemoryStorage::Slot*> MemoryStorage::UnfinishedSlot(TrialId trial) {
+  Slot* slot = TW_TRY(SlotOf(trial));
+  if (IsFinished(slot->trial->state)) {
     return Error{ErrorCode::kUsage, fmt::format("trial {} has ended ({}) and cannot change",
-                                                slot.trial->number, NameOf(slot.trial->state))};
+                                                slot->trial->number, NameOf(slot->trial->state))};
   }
-  return &slot;
+  return slot;
 }
 
 Status MemoryStorage::CheckWrites(const StudyData& study, const TrialWrites& writes) const {

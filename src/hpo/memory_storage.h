@@ -54,6 +54,7 @@ class MemoryStorage final : public Storage {
 
   // The lock is held by the caller.
   Result<StudyData*> StudyOf(StudyId study);
+  Result<Slot*> SlotOf(TrialId trial);
   Result<Slot*> UnfinishedSlot(TrialId trial);
   Status CheckWrites(const StudyData& study, const TrialWrites& writes) const;
   void Apply(Slot& slot, const TrialWrites& writes);

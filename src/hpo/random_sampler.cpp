@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/rng.h"
+#include "hpo/unit_space.h"
 
 namespace tw::hpo {
 
@@ -12,22 +13,7 @@ double UniformValue(const Distribution& distribution, double u) {
     const auto count = static_cast<double>(distribution.choices().size());
     return std::min(std::floor(u * count), count - 1);
   }
-  const double half = distribution.step() / 2;
-  double low = distribution.low() - half;
-  double high = distribution.high() + half;
-  if (distribution.is_log()) {
-    low = std::log(low);
-    high = std::log(high);
-  }
-  double value = low + u * (high - low);
-  if (distribution.is_log()) value = std::exp(value);
-  if (distribution.step() > 0) {
-    const double k = std::floor((value - distribution.low()) / distribution.step() + 0.5);
-    value = distribution.low() + k * distribution.step();
-  } else if (distribution.low() < distribution.high()) {
-    value = std::min(value, std::nextafter(distribution.high(), distribution.low()));
-  }
-  return std::clamp(value, distribution.low(), distribution.high());
+  return FromUnit(distribution, u);
 }
 
 double NumpyUniformValue(const Distribution& distribution, UniformSource& uniforms) {

@@ -69,7 +69,7 @@ class Storage {
   /// Adds a trial as it is given; id and number are ignored. Start and completion times default to
   /// now where its state has them.
   virtual Result<FrozenTrial> AddTrial(StudyId study, const FrozenTrial& trial) = 0;
-  /// WAITING to RUNNING; false when somebody else was faster, or the trial is in another state.
+  /// WAITING to RUNNING; false when it is RUNNING already. Errors: kUsage when it has ended.
   virtual Result<bool> ClaimTrial(TrialId trial) = 0;
   virtual Status WriteTrial(TrialId trial, const TrialWrites& writes) = 0;
   /// Adds `writes`, then sets a finished state with its values and the completion time. `values`

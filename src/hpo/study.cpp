@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/rng.h"
+#include "hpo/pruners.h"
 #include "hpo/tpe_sampler.h"
 #include "hpo/trial_impl.h"
 
@@ -124,7 +125,7 @@ Result<std::unique_ptr<Study>> Study::Open(std::shared_ptr<Storage> storage, con
     sampler = std::make_shared<TpeSampler>(tpe);
   }
   std::shared_ptr<Pruner> pruner = options.pruner;
-  if (!pruner) pruner = std::make_shared<NopPruner>();
+  if (!pruner) pruner = TW_TRY(MakeMedianPruner());
   TW_TRY(sampler->CheckStudy(info));
   // The constructor is private.
   return std::unique_ptr<Study>(
@@ -157,7 +158,11 @@ Result<std::optional<Trial>> Study::AskQueued(bool heartbeat) {
     unfinished = cache_.Unfinished();
   }
   for (const TrialPtr& trial : unfinished) {
-    if (trial->state != TrialState::kWaiting || !TW_TRY(storage_->ClaimTrial(trial->id))) continue;
+    if (trial->state != TrialState::kWaiting) continue;
+    const Result<bool> mine = storage_->ClaimTrial(trial->id);
+    // Somebody else has taken it since, and may have ended it.
+    if (!mine.ok() && mine.error().code != ErrorCode::kUsage) return mine.error();
+    if (!mine.ok() || !*mine) continue;
     FrozenTrial claimed = TW_TRY(storage_->GetTrial(trial->id));
     return std::optional<Trial>(TW_TRY(Begin(std::move(claimed), {}, heartbeat)));
   }
@@ -169,8 +174,14 @@ Result<Trial> Study::Begin(FrozenTrial trial, const SearchSpace& space, bool hea
   impl->study = this;
   impl->trial = std::move(trial);
   impl->pending.heartbeat = heartbeat;
-  TW_TRY(Prepare(*impl, space));
-  TW_TRY(impl->Flush());
+  Status ready = Prepare(*impl, space);
+  if (ready.ok()) ready = impl->Flush();
+  if (!ready.ok()) {
+    // Nobody would ever end it. The first error is the one to report.
+    const Status failed = storage_->FinishTrial(impl->trial.id, TrialState::kFail, {}, {});
+    if (!failed.ok()) LogWarn("hpo.unfinished", "{}", failed.error().message);
+    return ready.error();
+  }
   return Trial(std::move(impl));
 }
 
