@@ -13,10 +13,13 @@
 #include <utility>
 
 #include "base/files.h"
+#include "base/time.h"
+#include "store/store.h"
 #include "tracking/ledger.h"
 #include "tracking/local_tracker.h"
 #include "tradewind/app.h"
 #include "tradewind/text_table.h"
+#include "training/model_rows.h"
 
 namespace tw::app {
 namespace {
@@ -43,6 +46,7 @@ struct ModelArguments {
   std::string model;
   std::string alias = std::string(tracking::kChampion);
   std::string directory;
+  std::int64_t observations = 0;
   bool force = false;
 };
 
@@ -462,6 +466,28 @@ Status PromoteModel(AppContext& context, const ModelArguments& arguments) {
   return {};
 }
 
+// observations.npy, exposures.npy and observations.json: what the model met and decided, for
+// programs that load it elsewhere.
+Result<std::int64_t> WriteObservations(const AppContext& context, Tracker& tracker,
+                                       const ModelVersion& version, const std::string& directory,
+                                       std::int64_t rows_max) {
+  const training::ModelPackage model = TW_TRY(training::ModelPackage::FromFiles(
+      [&](const std::string& name) { return tracker.ReadModelFile(version.model_id, name); }));
+  const std::string home = TW_TRY(context.StoreDir());
+  const store::Store store = TW_TRY(store::Store::Open(home));
+  const training::ModelRows rows = TW_TRY(training::ObserveModel(model, store, rows_max));
+  const auto count = static_cast<std::int64_t>(rows.exposures.size());
+  const auto width = static_cast<std::int64_t>(rows.columns.size());
+  TW_TRY(WriteFileAtomically(directory + "/observations.npy",
+                             training::NpyFile(rows.observations, count, width)));
+  TW_TRY(WriteFileAtomically(directory + "/exposures.npy",
+                             training::NpyFile(rows.exposures, count, 0)));
+  Json json{{"columns", rows.columns}, {"times", Json::array()}};
+  for (const UnixNanos time : rows.times) json["times"].push_back(FormatIso(time));
+  TW_TRY(WriteFileAtomically(directory + "/observations.json", json.dump() + "\n"));
+  return count;
+}
+
 Status ExportModel(AppContext& context, const ModelArguments& arguments) {
   const auto tracker = TW_TRY(OpenTracker(context));
   const ModelVersion version = TW_TRY(tracking::FindModel(*tracker, arguments.model));
@@ -487,14 +513,22 @@ Status ExportModel(AppContext& context, const ModelArguments& arguments) {
     TW_TRY(WriteFileAtomically(path, content));
     list.push_back(path);
   }
+  std::int64_t rows = 0;
+  if (arguments.observations > 0) {
+    rows =
+        TW_TRY_CTX(WriteObservations(context, *tracker, version, directory, arguments.observations),
+                   arguments.model);
+  }
   if (context.json()) {
     context.Print(Dump({{"name", version.name},
                         {"version", version.version},
                         {"directory", directory},
-                        {"files", list}}));
+                        {"files", list},
+                        {"observations", rows}}));
   } else {
-    context.Print(fmt::format("{}: {} files of {}:{}", directory, list.size(), version.name,
-                              version.version));
+    context.Print(fmt::format("{}: {} files of {}:{}{}", directory, list.size(), version.name,
+                              version.version,
+                              rows > 0 ? fmt::format(", and {} observations", rows) : ""));
   }
   return {};
 }
@@ -589,10 +623,18 @@ void AddModelsCommands(CLI::App& root, AppContext& context) {
       PromoteModel, "NAME:VERSION or NAME@alias")
       ->add_option("--alias", arguments->alias, "Which alias")
       ->capture_default_str();
-  CLI::App* exported = add({"export", "Copy a version's files out",
-                            "tradewind models export eurusd-hourly@champion --to champion\n"},
-                           ExportModel, "NAME, NAME:VERSION or NAME@alias");
+  CLI::App* exported =
+      add({"export", "Copy a version's files out, for this program or for Python",
+           "tradewind models export eurusd-hourly@champion --to champion\n"
+           "tradewind models export eurusd-hourly:3 --to v3 --observations 10000\n"},
+          ExportModel, "NAME, NAME:VERSION or NAME@alias");
   exported->add_option("--to", arguments->directory, "Directory [NAME-VERSION]");
+  exported
+      ->add_option(
+          "--observations", arguments->observations,
+          "Also up to this many observations before the holdout, with the model's answers: "
+          "observations.npy, exposures.npy, observations.json")
+      ->check(CLI::Range(1, 100'000'000));
   exported->add_flag("--force", arguments->force, "Write into a directory that is not empty");
 }
 

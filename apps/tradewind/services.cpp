@@ -9,13 +9,24 @@
 
 namespace tw::app {
 
+namespace {
+
+// The running program's own bytes, also when its file has been replaced meanwhile.
+std::string OwnHash() {
+  const auto bytes = ReadFile("/proc/self/exe");
+  return bytes.ok() ? Sha256Hex(*bytes) : std::string();
+}
+
+}  // namespace
+
 training::TrainServices Services::Train(const AppContext& context) const {
   return {.store = store,
           .tracker = *tracker,
           .ledger = *ledger,
           .clock = context.clock(),
           .runs_dir = home + "/runs",
-          .program = "tradewind " TW_VERSION};
+          .program = "tradewind " TW_VERSION,
+          .program_sha256 = OwnHash()};
 }
 
 Result<Services> OpenServices(const AppContext& context) {

@@ -124,6 +124,13 @@ TEST_F(TrainCommandTest, ARegisteredModelTradesTheHoldoutAsTrainingDid) {
             0)
       << error_;
   EXPECT_NE(answer_["order_hash"], nullptr);
+  const std::string exported = home_.path() + "/exported";
+  ASSERT_EQ(Run({"models", "export", "small-eurusd:1", "--to", exported, "--observations", "50"}),
+            0)
+      << error_;
+  EXPECT_EQ(answer_["observations"], 50);
+  for (const char* name : {"MLmodel", "model.onnx", "observations.npy", "exposures.npy"})
+    EXPECT_TRUE(std::filesystem::exists(exported + "/" + name)) << name;
 }
 
 TEST_F(TrainCommandTest, AStopSavesAndResumeEndsTheSame) {

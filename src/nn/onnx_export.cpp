@@ -3,10 +3,14 @@
 #include <fmt/format.h>
 #include <onnx/onnx_pb.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <numbers>
+
+#include "base/check.h"
 
 namespace tw::nn {
 namespace {
@@ -36,6 +40,14 @@ class GraphWriter {
     tensor.set_data_type(onnx::TensorProto_DataType_FLOAT);
     for (const std::int64_t size : shape) tensor.add_dims(size);
     tensor.set_raw_data(values.data(), values.size() * sizeof(float));
+  }
+
+  void Doubles(const std::string& name, const std::vector<double>& values) {
+    onnx::TensorProto& tensor = *graph_.add_initializer();
+    tensor.set_name(name);
+    tensor.set_data_type(onnx::TensorProto_DataType_DOUBLE);
+    tensor.add_dims(static_cast<std::int64_t>(values.size()));
+    tensor.set_raw_data(values.data(), values.size() * sizeof(double));
   }
 
   void Integers(const std::string& name, const std::vector<std::int64_t>& values) {
@@ -94,18 +106,23 @@ void Describe(onnx::ValueInfoProto& info, const char* name, bool integers, std::
   if (width > 0) type.mutable_shape()->add_dim()->set_dim_value(width);
 }
 
+/// The network's own normaliser, if it has one; returns the name of what comes out. Every name it
+/// makes begins with `prefix`.
 std::string WriteNormalizer(GraphWriter& writer, const OnnxActorCritic& network,
-                            std::int64_t width) {
-  if (network.mean.empty()) return "input";
-  writer.Floats("normalizer.mean", {width}, network.mean);
-  writer.Floats("normalizer.deviation", {width}, network.deviation);
-  writer.Node("Sub", {"input", "normalizer.mean"}, "centred");
-  writer.Node("Div", {"centred", "normalizer.deviation"}, "scaled");
-  if (network.clip <= 0) return "scaled";
-  writer.Floats("normalizer.low", {}, {-network.clip});
-  writer.Floats("normalizer.high", {}, {network.clip});
-  writer.Node("Clip", {"scaled", "normalizer.low", "normalizer.high"}, "normalized");
-  return "normalized";
+                            const std::string& input, const std::string& prefix) {
+  if (network.mean.empty()) return input;
+  const auto width = static_cast<std::int64_t>(network.mean.size());
+  const std::string constants = prefix + "normalizer.";
+  writer.Floats(constants + "mean", {width}, network.mean);
+  writer.Floats(constants + "deviation", {width}, network.deviation);
+  writer.Node("Sub", {input, constants + "mean"}, prefix + "centred");
+  writer.Node("Div", {prefix + "centred", constants + "deviation"}, prefix + "scaled");
+  if (network.clip <= 0) return prefix + "scaled";
+  writer.Floats(constants + "low", {}, {-network.clip});
+  writer.Floats(constants + "high", {}, {network.clip});
+  writer.Node("Clip", {prefix + "scaled", constants + "low", constants + "high"},
+              prefix + "normalized");
+  return prefix + "normalized";
 }
 
 void WriteDiscreteHead(GraphWriter& writer, const std::string& logits) {
@@ -130,27 +147,96 @@ void WriteGaussianHead(GraphWriter& writer, const std::vector<float>& log_std) {
   writer.Node("Expand", {"mode_log_prob", "batch_shape"}, "log_prob");
 }
 
-}  // namespace
-
-std::string ExportOnnx(const OnnxActorCritic& network) {
+onnx::ModelProto EmptyModel(const char* graph_name,
+                            const std::map<std::string, std::string>& metadata) {
   onnx::ModelProto model;
   model.set_ir_version(kIrVersion);
   model.set_producer_name("tradewind");
   onnx::OperatorSetIdProto& opset = *model.add_opset_import();
   opset.set_domain("");
   opset.set_version(kOpset);
-  for (const auto& [key, value] : network.metadata) {
+  for (const auto& [key, value] : metadata) {
     onnx::StringStringEntryProto& entry = *model.add_metadata_props();
     entry.set_key(key);
     entry.set_value(value);
   }
+  model.mutable_graph()->set_name(graph_name);
+  return model;
+}
+
+/// Float32 in, float32 out; what lies between is float64.
+std::string WriteScaling(GraphWriter& writer, const OnnxCommittee& committee) {
+  std::vector<double> low(committee.limit.size());
+  std::ranges::transform(committee.limit, low.begin(), [](double limit) { return -limit; });
+  writer.Doubles("scaling.center", committee.center);
+  writer.Doubles("scaling.scale", committee.scale);
+  writer.Doubles("scaling.low", low);
+  writer.Doubles("scaling.high", committee.limit);
+  writer.Floats("scaling.largest", {}, {std::numeric_limits<float>::max()});
+  writer.Floats("scaling.zero", {}, {0.0F});
+  const auto cast = [&](const char* from, const char* to, std::int64_t type) {
+    GraphWriter::IntegerAttribute(writer.Node("Cast", {from}, to), "to", type);
+  };
+  cast("observation", "scaling.wide", onnx::TensorProto_DataType_DOUBLE);
+  writer.Node("Sub", {"scaling.wide", "scaling.center"}, "scaling.centred");
+  writer.Node("Div", {"scaling.centred", "scaling.scale"}, "scaling.scaled");
+  writer.Node("Max", {"scaling.scaled", "scaling.low"}, "scaling.above");
+  writer.Node("Min", {"scaling.above", "scaling.high"}, "scaling.within");
+  cast("scaling.within", "scaling.narrow", onnx::TensorProto_DataType_FLOAT);
+  writer.Node("Abs", {"observation"}, "scaling.size");
+  writer.Node("LessOrEqual", {"scaling.size", "scaling.largest"}, "scaling.finite");
+  writer.Node("Where", {"scaling.finite", "scaling.narrow", "scaling.zero"}, "row");
+  return "row";
+}
+
+/// Output `name` of the parts' sum, first to last, over their number.
+void WriteMean(GraphWriter& writer, const std::vector<std::string>& parts,
+               const std::string& name) {
+  std::string sum = parts.front();
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    const std::string next = fmt::format("{}.sum_{}", name, i + 1);
+    writer.Node("Add", {sum, parts[i]}, next);
+    sum = next;
+  }
+  writer.Floats(name + ".count", {}, {static_cast<float>(parts.size())});
+  writer.Node("Div", {sum, name + ".count"}, name);
+}
+
+/// One member's network on "row": its action [batch, 1] under the name that is returned, its
+/// probabilities under that of `probabilities`.
+std::string WriteMember(GraphWriter& writer, const OnnxCommittee& committee, std::size_t index,
+                        std::vector<std::string>& probabilities) {
+  const OnnxActorCritic& member = committee.members[index];
+  const std::string base = fmt::format("member_{}", index + 1);
+  const std::string head = base + ".head";
+  const std::string action = base + ".action";
+  const std::string input = WriteNormalizer(writer, member, "row", base + ".");
+  writer.Network(base, member.actor, member.activation, input, head);
+  if (!member.discrete) {
+    writer.Node("Clip", {head, "lowest_action", "highest_action"}, action);
+    return action;
+  }
+  onnx::NodeProto& best = writer.Node("ArgMax", {head}, base + ".index");
+  GraphWriter::IntegerAttribute(best, "axis", 1);
+  GraphWriter::IntegerAttribute(best, "keepdims", 1);
+  GraphWriter::IntegerAttribute(writer.Node("Cast", {base + ".index"}, base + ".number"), "to",
+                                onnx::TensorProto_DataType_FLOAT);
+  writer.Node("Add", {base + ".number", "index_offset"}, action);
+  probabilities.push_back(base + ".probabilities");
+  GraphWriter::IntegerAttribute(writer.Node("Softmax", {head}, probabilities.back()), "axis", 1);
+  return action;
+}
+
+}  // namespace
+
+std::string ExportOnnx(const OnnxActorCritic& network) {
+  onnx::ModelProto model = EmptyModel("actor_critic", network.metadata);
   onnx::GraphProto& graph = *model.mutable_graph();
-  graph.set_name("actor_critic");
   GraphWriter writer(graph);
   const std::int64_t width = network.actor.front().inputs;
   const std::int64_t actions = network.actor.back().outputs;
   Describe(*graph.add_input(), "input", false, width);
-  const std::string input = WriteNormalizer(writer, network, width);
+  const std::string input = WriteNormalizer(writer, network, "input", "");
   if (network.discrete) {
     writer.Network("actor", network.actor, network.activation, input, "logits");
     WriteDiscreteHead(writer, "logits");
@@ -162,6 +248,44 @@ std::string ExportOnnx(const OnnxActorCritic& network) {
   Describe(*graph.add_output(), "action", network.discrete, network.discrete ? 0 : actions);
   Describe(*graph.add_output(), "value", false, 1);
   Describe(*graph.add_output(), "log_prob", false, 0);
+  return model.SerializeAsString();
+}
+
+std::string ExportOnnx(const OnnxCommittee& committee) {
+  TW_CHECK(!committee.members.empty(), "a committee without members");
+  onnx::ModelProto model = EmptyModel("committee", committee.metadata);
+  onnx::GraphProto& graph = *model.mutable_graph();
+  GraphWriter writer(graph);
+  const OnnxActorCritic& first = committee.members.front();
+  Describe(*graph.add_input(), "observation", false, first.actor.front().inputs);
+  WriteScaling(writer, committee);
+  if (first.discrete) {
+    writer.Floats("index_offset", {}, {committee.index_offset});
+  } else {
+    writer.Floats("lowest_action", {}, {-1.0F});
+    writer.Floats("highest_action", {}, {1.0F});
+  }
+  std::vector<std::string> actions;
+  std::vector<std::string> probabilities;
+  for (std::size_t i = 0; i < committee.members.size(); ++i) {
+    TW_CHECK(committee.members[i].discrete == first.discrete, "members of two kinds");
+    actions.push_back(WriteMember(writer, committee, i, probabilities));
+  }
+  WriteMean(writer, actions, committee.mean_name);
+  onnx::NodeProto& all = *graph.add_node();
+  all.set_op_type("Concat");
+  all.set_name(committee.members_name);
+  for (const std::string& action : actions) all.add_input(action);
+  all.add_output(committee.members_name);
+  GraphWriter::IntegerAttribute(all, "axis", 1);
+  Describe(*graph.add_output(), committee.mean_name.c_str(), false, 1);
+  Describe(*graph.add_output(), committee.members_name.c_str(), false,
+           static_cast<std::int64_t>(actions.size()));
+  if (first.discrete) {
+    WriteMean(writer, probabilities, committee.probabilities_name);
+    Describe(*graph.add_output(), committee.probabilities_name.c_str(), false,
+             first.actor.back().outputs);
+  }
   return model.SerializeAsString();
 }
 

@@ -265,7 +265,7 @@ Result<std::unique_ptr<MlpPolicy>> MlpPolicy::Load(std::string_view bytes,
   return Create(std::move(spec));
 }
 
-std::string MlpPolicy::ExportOnnx(const std::map<std::string, std::string>& metadata) const {
+nn::OnnxActorCritic MlpPolicy::OnnxNetwork() const {
   nn::OnnxActorCritic network;
   network.actor = spec_.actor;
   network.critic = spec_.critic;
@@ -275,6 +275,11 @@ std::string MlpPolicy::ExportOnnx(const std::map<std::string, std::string>& meta
   network.mean = spec_.normalizer.mean;
   network.deviation = spec_.normalizer.deviation;
   network.clip = spec_.normalizer.clip;
+  return network;
+}
+
+std::string MlpPolicy::ExportOnnx(const std::map<std::string, std::string>& metadata) const {
+  nn::OnnxActorCritic network = OnnxNetwork();
   network.metadata = metadata;
   return nn::ExportOnnx(network);
 }

@@ -11,6 +11,10 @@
 #include "nn/mlp.h"
 #include "rl/policy.h"
 
+namespace tw::nn {
+struct OnnxActorCritic;
+}
+
 namespace tw::rl {
 
 /// Standardises observations before the network: clip((x - mean) / deviation, +-clip). Empty means
@@ -53,6 +57,9 @@ class MlpPolicy final : public Policy {
   /// ONNX bytes: input "input" [batch, D], outputs action, value, log_prob (deterministic,
   /// unclipped).
   std::string ExportOnnx(const std::map<std::string, std::string>& metadata = {}) const;
+
+  /// The same as the exporter takes it, for models of several policies.
+  nn::OnnxActorCritic OnnxNetwork() const;
 
   int observation_width() const override { return spec_.observation_width; }
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 
 #include "rl/vec_env.h"
 #include "sim/feature_view.h"
@@ -17,6 +19,8 @@ namespace tw::sim {
 ///   [-10, 10] 2  bars held: n / (n + 32), in [0, 1) 3  one side's cost to trade now: half spread,
 ///   slippage and commission, hundredths of a percent, in [0, 100]
 inline constexpr int kAccountFeatures = 4;
+inline constexpr std::array<std::string_view, kAccountFeatures> kAccountFeatureNames = {
+    "account.exposure", "account.open_profit", "account.bars_held", "account.cost_to_trade"};
 
 /// Value in [low, high] without a branch or a reference; NaN stays.
 inline double Limit(double value, double low, double high) {

@@ -18,8 +18,10 @@ namespace tw::training {
 /// What a model was made of; `manifest.json` of its folder.
 struct ModelManifest {
   std::string name;
-  std::string created;  // ISO time
-  std::string program;  // "tradewind 0.1.0"
+  std::string created;         // ISO time
+  std::string program;         // "tradewind 0.1.0"
+  std::string program_sha256;  // of the executable that trained it; empty when not known
+  std::string kernel;          // instruction set that it was trained on
   std::string run_id;
   std::string instrument;
   std::string freq;
@@ -40,12 +42,25 @@ struct ModelPackage {
   std::string style_yaml;  // effective config
   features::Normaliser normaliser;
   std::vector<std::string> members;  // safetensors bytes, one an agent
+  /// Some raw observations (rows of Columns().size()), for MLflow's input example. Not read back.
+  std::vector<float> example;
 
-  /// manifest.json, style.yaml, normaliser.json and member-K.safetensors; the manifest holds the
-  /// hashes of the others.
-  std::vector<tracking::ArtifactFile> Files() const;
-  /// `read` gives the content of a file by its name. Errors: those of `read`, kUnsupported for
-  /// another schema, kBadData naming the file that is changed or off.
+  /// Names of an observation's numbers: the features, then the account's.
+  std::vector<std::string> Columns() const;
+
+  /// The committee as ONNX. In: "observation" float32 [batch, columns], raw as FeatureSet gives
+  /// them. Out: "exposure" [batch, 1], the target in [-1, 1]; "member_exposures" [batch, members];
+  /// of discrete agents also "probabilities" [batch, 3] of short, flat and long, mean of the
+  /// members. Errors: kBadData.
+  Result<std::string> Onnx() const;
+
+  /// What this program reads: manifest.json, style.yaml, normaliser.json, member-K.safetensors; and
+  /// what MLflow reads: MLmodel, model.onnx and the files beside them. The manifest holds the
+  /// hashes of the others. docs/formats/model_package.md. Errors: kBadData.
+  Result<std::vector<tracking::ArtifactFile>> Files() const;
+  /// `read` gives the content of a file by its name. Of MLflow's files none is read, so that its
+  /// tools may change them. Errors: those of `read`, kUnsupported for another schema, kBadData
+  /// naming the file that is changed or off.
   static Result<ModelPackage> FromFiles(
       const std::function<Result<std::string>(const std::string&)>& read);
 

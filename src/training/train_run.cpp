@@ -14,6 +14,7 @@
 #include "eval/metrics.h"
 #include "eval/report.h"
 #include "features/feature_set.h"
+#include "nn/kernels.h"
 #include "tracking/metric_buffer.h"
 #include "training/model_package.h"
 #include "training/run_report.h"
@@ -315,6 +316,8 @@ class Training {
     manifest.name = report.model_name;
     manifest.created = iso(services_.clock.Now());
     manifest.program = services_.program;
+    manifest.program_sha256 = services_.program_sha256;
+    manifest.kernel = nn::KernelName();
     manifest.run_id = run_.run_id;
     manifest.instrument = style_.data.instrument;
     manifest.freq = style_.data.freq;
@@ -330,7 +333,8 @@ class Training {
         TW_TRY(features::FeatureSet::Compile(style_.features, world.timeframe)).fingerprint();
     for (int k = 0; k < style_.agent.seeds; ++k) manifest.seeds.push_back(style_.agent.seed + k);
 
-    const std::vector<tracking::ArtifactFile> files = package.Files();
+    package.example = ExampleObservations(window);
+    const std::vector<tracking::ArtifactFile> files = TW_TRY(package.Files());
     const tracking::LoggedModel logged =
         TW_TRY(services_.tracker.LogModel(run_.run_id, report.model_name, files));
     const std::vector<tracking::KeyValue> tags = {
@@ -340,6 +344,20 @@ class Training {
     report.model_version = version.version;
     report.model_uri = version.artifact_uri;
     return {};
+  }
+
+  // What a flat account sees at the last bars that the final agents learned from.
+  std::vector<float> ExampleObservations(const TrainedWindow& window) const {
+    constexpr std::int64_t kRows = 5;
+    std::vector<float> rows;
+    for (std::int64_t bar = std::max(window.train.begin, window.train.end - kRows);
+         bar < window.train.end; ++bar) {
+      const std::span<const float> features = data_->features.row(bar);
+      rows.insert(rows.end(), features.begin(), features.end());
+      const float cost = data_->world.bars[static_cast<std::size_t>(bar)].trade_cost;
+      rows.insert(rows.end(), {0.0F, 0.0F, 0.0F, std::min(cost, 100.0F)});
+    }
+    return rows;
   }
 
   Result<std::string> Render(const WalkForwardOutcome& outcome, const BaselineRuns& baselines,

@@ -26,6 +26,8 @@ struct TrainServices {
   const Clock& clock;
   std::string runs_dir;  // work in progress of each run lies in a folder of its id
   std::string program;   // "tradewind 0.1.0"
+  /// SHA-256 of the running executable, for the model's manifest; empty when not known.
+  std::string program_sha256 = {};
 };
 
 struct TrainRequest {
