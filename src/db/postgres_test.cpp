@@ -5,6 +5,7 @@
 #include <rapidcheck/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdlib>
@@ -199,7 +200,9 @@ TEST_F(PostgresTest, ErrorsTellApartWhatACallerMustDo) {
   EXPECT_EQ(code("SELEKT 1"), ErrorCode::kExternal);
   EXPECT_EQ(code("CREATE TABLE t (i int)"), ErrorCode::kExists);
   EXPECT_EQ(session.Query("SELECT 1").value().Integer(0, 0), 1);
-  const auto missing = Postgres::Open(url_ + "_no_such_database");
+  const std::size_t query = std::min(url_.find('?'), url_.size());
+  const auto missing =
+      Postgres::Open(url_.substr(0, query) + "_no_such_database" + url_.substr(query));
   ASSERT_FALSE(missing.ok());
   EXPECT_EQ(missing.error().code, ErrorCode::kNotFound) << missing.error().message;
 }

@@ -24,6 +24,7 @@ namespace {
 // As often as Optuna tries again when it meets a deadlock or a lock.
 constexpr int kTries = 5;
 constexpr int kPauseMs = 50;
+constexpr std::int64_t kSyncEveryNanos = 50'000'000;
 constexpr std::size_t kNameMax = 512;
 // Memory of distributions: a study has a few hundred names at most.
 constexpr std::size_t kDistributionsMax = 100'000;
@@ -106,7 +107,22 @@ class RdbStorage::Lease {
 RdbStorage::RdbStorage(std::string url, const Clock& clock, RdbOptions options)
     : url_(std::move(url)), clock_(&clock), options_(std::move(options)) {}
 
-RdbStorage::~RdbStorage() = default;
+RdbStorage::~RdbStorage() {
+  if (!unsynced_ || idle_.empty()) return;
+  // Any commit that waits takes the earlier ones to the disk; on SQLite it must have written.
+  const SqlCommand touch = {"UPDATE version_info SET version_info_id = version_info_id", {}};
+  static_cast<void>(idle_.back()->Run({&touch, 1}, SqlMode::kWrite));
+}
+
+/// See the class's comment. Two threads at once may both wait, which does no harm.
+SqlMode RdbStorage::ModeOfResult() {
+  const std::int64_t now = clock_->MonotonicNanos();
+  const std::lock_guard lock(mutex_);
+  unsynced_ = synced_nanos_ && now - *synced_nanos_ < kSyncEveryNanos;
+  if (unsynced_) return SqlMode::kRelaxed;
+  synced_nanos_ = now;
+  return SqlMode::kWrite;
+}
 
 Result<std::unique_ptr<RdbStorage>> RdbStorage::Open(const std::string& url, const Clock& clock,
                                                      RdbOptions options) {
@@ -423,12 +439,13 @@ Status RdbStorage::FinishTrial(TrialId trial, TrialState state, const std::vecto
        "WHERE trial_id = $1 AND state IN ('RUNNING', 'WAITING')",
        {db::Value(trial), db::Value(std::string(NameOf(state))),
         queue ? db::Value() : db::Value(now)}});
-  Result<std::vector<SqlRows>> rows = Run(commands, SqlMode::kWrite, false);
+  const SqlMode mode = ModeOfResult();
+  Result<std::vector<SqlRows>> rows = Run(commands, mode, false);
   if (!rows.ok() && rows.error().code == ErrorCode::kExternal) {
     // The outcome is unknown: look, and only write what is not there.
     const FrozenTrial found = TW_TRY_CTX(GetTrial(trial), rows.error().message);
     if (found.state == state && found.complete && DatabaseTime(*found.complete) == now) return {};
-    rows = Run(commands, SqlMode::kWrite, false);
+    rows = Run(commands, mode, false);
   }
   if (!rows.ok()) return rows.error();
   TW_TRY(CheckUpdatable((*rows)[0], trial));
