@@ -316,6 +316,33 @@ std::vector<std::size_t> SelectByHypervolume(const PointSet& points, std::size_t
                                 : SelectLazily(points, distinct, count, reference);
 }
 
+std::vector<std::size_t> BestByRank(const PointSet& points, std::size_t count) {
+  Rows best;
+  if (count >= points.size()) {
+    best.resize(points.size());
+    std::iota(best.begin(), best.end(), std::size_t{0});
+    return best;
+  }
+  if (count == 0) return best;
+  const std::vector<std::size_t> ranks = NonDominationRanks(points, count);
+  Rows counts(*std::max_element(ranks.begin(), ranks.end()) + 1, 0);
+  for (const std::size_t rank : ranks) ++counts[rank];
+  std::size_t whole = 0;
+  std::size_t taken = 0;
+  while (whole < counts.size() && taken + counts[whole] <= count) taken += counts[whole++];
+  Rows tied;
+  for (std::size_t i = 0; i < ranks.size(); ++i) {
+    if (ranks[i] < whole) best.push_back(i);
+    if (ranks[i] == whole) tied.push_back(i);
+  }
+  if (taken == count) return best;
+  const PointSet cut = Subset(points, tied);
+  for (const std::size_t i : SelectByHypervolume(cut, count - taken, ReferencePoint(cut))) {
+    best.push_back(tied[i]);
+  }
+  return best;
+}
+
 std::vector<double> ReferencePoint(const PointSet& points) {
   std::vector<double> reference(points.objectives, -kInfinity);
   for (std::size_t i = 0; i < points.size(); ++i) {

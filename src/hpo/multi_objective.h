@@ -32,6 +32,10 @@ double Hypervolume(const PointSet& points, std::span<const double> reference);
 std::vector<std::size_t> SelectByHypervolume(const PointSet& points, std::size_t count,
                                              std::span<const double> reference);
 
+/// The `count` best points as indices: whole ranks as long as they fit, the next one cut by
+/// SelectByHypervolume against ReferencePoint.
+std::vector<std::size_t> BestByRank(const PointSet& points, std::size_t count);
+
 /// Slightly worse than the worst point in each objective: max(1.1 w, 0.9 w), zeros replaced by
 /// 1e-12.
 std::vector<double> ReferencePoint(const PointSet& points);

@@ -176,33 +176,7 @@ void ObservationTable::SplitByRank(std::size_t below) {
     complete.push_back(row);
     points.values.insert(points.values.end(), losses_[row].begin(), losses_[row].end());
   }
-  const std::size_t wanted = std::min(below, complete.size());
-  if (wanted == complete.size()) {
-    below_ = complete;
-  } else if (wanted > 0) {
-    const std::vector<std::size_t> ranks = NonDominationRanks(points, wanted);
-    // Whole ranks as long as they fit; the next one is cut by hypervolume.
-    std::vector<std::size_t> counts(*std::max_element(ranks.begin(), ranks.end()) + 1, 0);
-    for (const std::size_t rank : ranks) ++counts[rank];
-    std::size_t whole = 0;
-    std::size_t taken = 0;
-    while (whole < counts.size() && taken + counts[whole] <= wanted) taken += counts[whole++];
-    PointSet tied{objectives_, {}};
-    std::vector<std::uint32_t> tied_rows;
-    for (std::size_t i = 0; i < complete.size(); ++i) {
-      if (ranks[i] < whole) below_.push_back(complete[i]);
-      if (ranks[i] != whole) continue;
-      tied_rows.push_back(complete[i]);
-      const auto point = points.row(i);
-      tied.values.insert(tied.values.end(), point.begin(), point.end());
-    }
-    if (taken < wanted) {
-      const std::vector<double> reference = ReferencePoint(tied);
-      for (const std::size_t i : SelectByHypervolume(tied, wanted - taken, reference)) {
-        below_.push_back(tied_rows[i]);
-      }
-    }
-  }
+  for (const std::size_t i : BestByRank(points, below)) below_.push_back(complete[i]);
   // Pruned and infeasible trials fill what is left.
   for (const std::uint32_t row : by_score_) {
     if (below_.size() >= below) break;
