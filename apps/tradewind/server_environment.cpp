@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <initializer_list>
 #include <utility>
 
 #include "base/files.h"
@@ -119,6 +120,50 @@ std::map<std::string, std::string> IniSection(std::string_view text, std::string
   return values;
 }
 
+Result<net::S3Options> S3FromEnvironment(const AppContext& context, net::CurlOptions& http) {
+  net::S3Options options;
+  const std::string profile = context.Env("AWS_PROFILE").value_or("default");
+  net::AwsCredentials& keys = options.credentials;
+  const auto access = context.Env("AWS_ACCESS_KEY_ID");
+  const auto secret = context.Env("AWS_SECRET_ACCESS_KEY");
+  if (access && secret) {
+    keys = {*access, net::Secret(*secret),
+            net::Secret(context.Env("AWS_SESSION_TOKEN").value_or(""))};
+  } else {
+    auto section = TW_TRY(HomeIni(context, ".aws/credentials", profile));
+    keys = {section["aws_access_key_id"], net::Secret(section["aws_secret_access_key"]),
+            net::Secret(section["aws_session_token"])};
+  }
+  auto config = TW_TRY(
+      HomeIni(context, ".aws/config", profile == "default" ? profile : "profile " + profile));
+  const auto first = [&context](std::initializer_list<const char*> names, std::string otherwise) {
+    for (const char* name : names) {
+      if (auto value = context.Env(name)) return *std::move(value);
+    }
+    return otherwise;
+  };
+  options.region = first({"AWS_REGION", "AWS_DEFAULT_REGION"}, config["region"]);
+  options.endpoint =
+      first({"MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"}, "");
+  if (!options.endpoint.empty())
+    TW_TRY_CTX(net::ParseUrl(options.endpoint), "MLFLOW_S3_ENDPOINT_URL");
+  const std::string style = first({"MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE"}, "auto");
+  if (style == "path") {
+    options.addressing = net::S3Addressing::kPath;
+  } else if (style == "virtual") {
+    options.addressing = net::S3Addressing::kVirtual;
+  } else if (style != "auto") {
+    return Error{
+        ErrorCode::kConfig,
+        fmt::format("MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE={}: wanted auto, path or virtual", style)};
+  }
+  options.expected_bucket_owner = first({"MLFLOW_S3_EXPECTED_BUCKET_OWNER"}, "");
+  http.insecure_tls = TW_TRY(Switch(context, "MLFLOW_S3_IGNORE_TLS"));
+  http.ca_file = first({"AWS_CA_BUNDLE"}, "");
+  ReadProxies(context, http);
+  return options;
+}
+
 Result<tracking::MlflowConnection> MlflowAt(const AppContext& context, const std::string& uri) {
   const auto url = net::ParseUrl(uri);
   if (!url.ok()) {
@@ -147,6 +192,7 @@ Result<tracking::MlflowConnection> MlflowAt(const AppContext& context, const std
   connection.retry.tries_max = static_cast<int>(retries) + 1;
   TW_TRY(ReadTls(context, connection.http));
   ReadProxies(context, connection.http);
+  mlflow.s3 = TW_TRY(S3FromEnvironment(context, connection.s3_http));
   return connection;
 }
 

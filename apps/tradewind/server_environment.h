@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "net/curl_http.h"
+#include "net/s3.h"
 #include "tracking/mlflow_tracker.h"
 #include "tradewind/app.h"
 
@@ -22,6 +23,13 @@ void ReadProxies(const AppContext& context, net::CurlOptions& options);
 /// section. Lines that are no "key = value" are passed over, as ConfigParser's users expect of
 /// comments.
 std::map<std::string, std::string> IniSection(std::string_view text, std::string_view section);
+
+/// How to speak to an object store: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN,
+/// else the section AWS_PROFILE (default) of ~/.aws/credentials; AWS_REGION, AWS_DEFAULT_REGION,
+/// else ~/.aws/config; MLFLOW_S3_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL;
+/// MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE; MLFLOW_S3_EXPECTED_BUCKET_OWNER; and into `http`
+/// MLFLOW_S3_IGNORE_TLS, AWS_CA_BUNDLE and proxies. Errors: kConfig naming the variable.
+Result<net::S3Options> S3FromEnvironment(const AppContext& context, net::CurlOptions& http);
 
 /// How to speak to the MLflow server at `uri`: MLFLOW_TRACKING_USERNAME and _PASSWORD, else
 /// section mlflow of ~/.mlflow/credentials, else MLFLOW_TRACKING_TOKEN;

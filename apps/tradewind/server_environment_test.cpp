@@ -121,6 +121,36 @@ TEST_F(ServerEnvironmentTest, WrongValuesNameTheirVariable) {
   }
 }
 
+TEST_F(ServerEnvironmentTest, KeysOfAnObjectStoreAreThoseOfItsPythonClient) {
+  ASSERT_TRUE(CreateDirectories(home_ + "/.aws").ok());
+  ASSERT_TRUE(WriteFileAtomically(home_ + "/.aws/credentials",
+                                  "[default]\naws_access_key_id=D\n[desk]\naws_access_key_id = K\n"
+                                  "aws_secret_access_key = s+/=\n")
+                  .ok());
+  ASSERT_TRUE(
+      WriteFileAtomically(home_ + "/.aws/config", "[profile desk]\nregion = eu-west-3\n").ok());
+  environment_["AWS_PROFILE"] = "desk";
+  environment_["MLFLOW_S3_ENDPOINT_URL"] = "http://127.0.0.1:9000";
+  environment_["MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE"] = "path";
+  tracking::MlflowConnection server = **Read();
+  EXPECT_EQ(server.mlflow.s3.credentials.access_key, "K");
+  EXPECT_EQ(server.mlflow.s3.credentials.secret_key.Reveal(), "s+/=");
+  EXPECT_EQ(server.mlflow.s3.region, "eu-west-3");
+  EXPECT_EQ(server.mlflow.s3.endpoint, "http://127.0.0.1:9000");
+  EXPECT_EQ(server.mlflow.s3.addressing, net::S3Addressing::kPath);
+  environment_.insert({{"AWS_ACCESS_KEY_ID", "E"},
+                       {"AWS_SECRET_ACCESS_KEY", "es"},
+                       {"AWS_SESSION_TOKEN", "et"},
+                       {"AWS_REGION", "us-west-1"},
+                       {"MLFLOW_S3_IGNORE_TLS", "true"}});
+  server = **Read();
+  EXPECT_EQ(server.mlflow.s3.credentials.access_key, "E");
+  EXPECT_EQ(server.mlflow.s3.credentials.session_token.Reveal(), "et");
+  EXPECT_EQ(server.mlflow.s3.region, "us-west-1");
+  EXPECT_TRUE(server.s3_http.insecure_tls);
+  EXPECT_FALSE(server.http.insecure_tls);
+}
+
 TEST_F(ServerEnvironmentTest, ProxiesNeverStandBeforeThisMachine) {
   environment_["https_proxy"] = "http://proxy:3128";
   environment_["HTTP_PROXY"] = "http://visitor";

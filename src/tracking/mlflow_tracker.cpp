@@ -12,14 +12,21 @@ namespace tw::tracking {
 struct OwnTransport {
   OwnTransport(const MlflowConnection& connection, const Clock& clock)
       : curl(connection.http),
+        s3_curl(connection.s3_http),
         // Jitter must differ between processes that lost the same server at the same moment.
-        http(curl, connection.retry, clock, waiter,
-             Rng(static_cast<std::uint64_t>(clock.Now().nanos()), "tracking.mlflow.retry",
-                 static_cast<std::uint64_t>(::getpid()))) {}
+        http(curl, connection.retry, clock, waiter, Jitter(clock, "tracking.mlflow.retry")),
+        s3_http(s3_curl, connection.retry, clock, waiter, Jitter(clock, "tracking.s3.retry")) {}
+
+  static Rng Jitter(const Clock& clock, std::string_view purpose) {
+    return {static_cast<std::uint64_t>(clock.Now().nanos()), purpose,
+            static_cast<std::uint64_t>(::getpid())};
+  }
 
   net::CurlHttp curl;
+  net::CurlHttp s3_curl;
   net::SystemWaiter waiter;
   net::RetryingHttp http;
+  net::RetryingHttp s3_http;
 };
 
 MlflowTracker::MlflowTracker(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -27,8 +34,9 @@ MlflowTracker::MlflowTracker(std::unique_ptr<Impl> impl) : impl_(std::move(impl)
 MlflowTracker::~MlflowTracker() = default;
 
 Result<std::unique_ptr<MlflowTracker>> MlflowTracker::Open(MlflowOptions options, net::Http& http,
-                                                           const Clock& clock) {
-  internal::MlflowApi api = TW_TRY(internal::MlflowApi::Make(std::move(options), http));
+                                                           net::Http& s3_http, const Clock& clock) {
+  internal::MlflowApi api =
+      TW_TRY(internal::MlflowApi::Make(std::move(options), http, s3_http, clock));
   return std::unique_ptr<MlflowTracker>(
       new MlflowTracker(std::make_unique<Impl>(std::move(api), clock)));
 }
@@ -36,7 +44,7 @@ Result<std::unique_ptr<MlflowTracker>> MlflowTracker::Open(MlflowOptions options
 Result<std::unique_ptr<MlflowTracker>> MlflowTracker::Connect(const MlflowConnection& connection,
                                                               const Clock& clock) {
   auto transport = std::make_unique<OwnTransport>(connection, clock);
-  auto tracker = TW_TRY(Open(connection.mlflow, transport->http, clock));
+  auto tracker = TW_TRY(Open(connection.mlflow, transport->http, transport->s3_http, clock));
   tracker->impl_->transport_ = {transport.release(), [](OwnTransport* own) { delete own; }};
   return tracker;
 }

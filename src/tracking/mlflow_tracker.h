@@ -12,6 +12,7 @@
 #include "net/curl_http.h"
 #include "net/http.h"
 #include "net/retry.h"
+#include "net/s3.h"
 #include "tracking/tracker.h"
 
 namespace tw::tracking {
@@ -32,12 +33,16 @@ struct MlflowOptions {
   /// [MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE, _CHUNK_SIZE].
   std::int64_t proxy_multipart_bytes_min = std::int64_t{500} << 20U;
   std::int64_t proxy_multipart_part_bytes = std::int64_t{10} << 20U;
+  /// For artifacts below s3:, which go to the store without the server's help [AWS_ACCESS_KEY_ID,
+  /// AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_DEFAULT_REGION, MLFLOW_S3_ENDPOINT_URL, ...].
+  net::S3Options s3 = {};
 };
 
 /// Everything that MlflowTracker::Connect needs.
 struct MlflowConnection {
   MlflowOptions mlflow = {};
   net::CurlOptions http = {};
+  net::CurlOptions s3_http = {};
   net::RetryPolicy retry = {};
 };
 
@@ -58,11 +63,11 @@ struct MlflowConnection {
 /// of which the first may be kept when a later one fails; sending it again completes it.
 class MlflowTracker final : public Tracker {
  public:
-  /// `http` and `clock` outlive it. `http` repeats what it may by itself or not at all. Errors:
-  /// kUsage for the URI.
+  /// References outlive it. `http` reaches the server, `s3_http` object stores (it may be the
+  /// same); they repeat what they may by themselves or not at all. Errors: kUsage for the URI.
   static Result<std::unique_ptr<MlflowTracker>> Open(MlflowOptions options, net::Http& http,
-                                                     const Clock& clock);
-  /// Over a connection of its own that retries by the policy.
+                                                     net::Http& s3_http, const Clock& clock);
+  /// Over connections of its own that retry by the policy.
   static Result<std::unique_ptr<MlflowTracker>> Connect(const MlflowConnection& connection,
                                                         const Clock& clock);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <utility>
 
 #include "base/files.h"
@@ -163,6 +164,49 @@ class FileRepo final : public ArtifactRepo {
   std::string root_;
 };
 
+/// Objects below a prefix, straight from and to the store.
+class S3Repo final : public ArtifactRepo {
+ public:
+  S3Repo(net::S3Client& client, net::S3Uri root) : client_(client), root_(std::move(root)) {}
+
+  Result<void> Put(std::string_view path, const ArtifactContent& content) override {
+    return client_.Put(root_.bucket, Join(root_.prefix, path),
+                       {.bytes = content.bytes, .file = content.file});
+  }
+
+  Result<std::string> Get(std::string_view path) override {
+    return client_.Get(root_.bucket, Join(root_.prefix, path));
+  }
+
+  Result<std::vector<Artifact>> List() override {
+    const std::string prefix = root_.prefix.empty() ? "" : root_.prefix + "/";
+    // A store knows no directories: they are the beginnings of its keys.
+    std::map<std::string, Artifact> entries;
+    for (const net::S3Object& object : TW_TRY(client_.List(root_.bucket, prefix))) {
+      const std::string path = object.key.substr(std::min(prefix.size(), object.key.size()));
+      if (path.empty() || path.ends_with('/')) continue;  // a console's marker of a directory
+      if (!CheckArtifactPath(path).ok()) {
+        return Error{ErrorCode::kExternal,
+                     fmt::format("artifacts of s3://{}/{}: cannot list '{}'", root_.bucket,
+                                 root_.prefix, net::Excerpt(path, 200))};
+      }
+      for (std::size_t slash = path.find('/'); slash != std::string::npos;
+           slash = path.find('/', slash + 1)) {
+        const std::string directory = path.substr(0, slash);
+        entries[directory] = {directory, true, 0};
+      }
+      entries[path] = {path, false, object.size};
+    }
+    std::vector<Artifact> all;
+    for (auto& [path, artifact] : entries) all.push_back(std::move(artifact));
+    return all;
+  }
+
+ private:
+  net::S3Client& client_;
+  net::S3Uri root_;
+};
+
 std::string_view WithoutSlashes(std::string_view path) {
   while (path.starts_with('/')) path.remove_prefix(1);
   while (path.ends_with('/')) path.remove_suffix(1);
@@ -234,6 +278,10 @@ Result<std::unique_ptr<ArtifactRepo>> OpenArtifactRepo(const MlflowApi& api,
     return OpenProxied(api, std::string_view(uri).substr(kProxied.size()));
   if (uri.starts_with("http://") || uri.starts_with("https://")) return OpenHttp(api, uri);
   if (uri.starts_with("file:") || uri.starts_with('/')) return OpenFiles(api, uri);
+  if (uri.starts_with("s3://")) {
+    net::S3Uri root = TW_TRY(net::ParseS3Uri(uri));
+    return std::unique_ptr<ArtifactRepo>(std::make_unique<S3Repo>(api.s3(), std::move(root)));
+  }
   return Error{ErrorCode::kUnsupported,
                fmt::format("artifacts at '{}': only mlflow-artifacts, http, https, s3 and file are "
                            "known",

@@ -63,10 +63,16 @@ Result<std::string> QuotedForFilter(std::string_view text) {
   return fmt::format("'{}'", text);
 }
 
-MlflowApi::MlflowApi(MlflowOptions options, net::Http& http, std::string base, bool loopback)
-    : options_(std::move(options)), http_(&http), base_(std::move(base)), loopback_(loopback) {}
+MlflowApi::MlflowApi(MlflowOptions options, net::Http& http, std::unique_ptr<net::S3Client> s3,
+                     std::string base, bool loopback)
+    : options_(std::move(options)),
+      http_(&http),
+      s3_(std::move(s3)),
+      base_(std::move(base)),
+      loopback_(loopback) {}
 
-Result<MlflowApi> MlflowApi::Make(MlflowOptions options, net::Http& http) {
+Result<MlflowApi> MlflowApi::Make(MlflowOptions options, net::Http& http, net::Http& s3_http,
+                                  const Clock& clock) {
   const net::Url url = TW_TRY_CTX(net::ParseUrl(options.uri), "tracking URI");
   if (!url.query.empty())
     return Error{ErrorCode::kUsage,
@@ -77,7 +83,8 @@ Result<MlflowApi> MlflowApi::Make(MlflowOptions options, net::Http& http) {
   std::string base = url.origin() + url.path;
   while (base.ends_with('/')) base.pop_back();
   const bool loopback = url.loopback();
-  return MlflowApi(std::move(options), http, std::move(base), loopback);
+  auto s3 = std::make_unique<net::S3Client>(options.s3, s3_http, clock);
+  return MlflowApi(std::move(options), http, std::move(s3), std::move(base), loopback);
 }
 
 net::HttpRequest MlflowApi::Request(std::string method, std::string url) const {

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "net/http.h"
+#include "net/s3.h"
 #include "net/url.h"
 #include "tracking/mlflow_tracker.h"
 
@@ -41,11 +44,14 @@ Result<std::string> QuotedForFilter(std::string_view text);
 class MlflowApi {
  public:
   /// Errors: kUsage for the URI.
-  static Result<MlflowApi> Make(MlflowOptions options, net::Http& http);
+  static Result<MlflowApi> Make(MlflowOptions options, net::Http& http, net::Http& s3_http,
+                                const Clock& clock);
 
   const MlflowOptions& options() const { return options_; }
 
   net::Http& http() const { return *http_; }
+
+  net::S3Client& s3() const { return *s3_; }
 
   /// "http://host:5000/prefix"; no slash at the end.
   const std::string& base() const { return base_; }
@@ -66,10 +72,12 @@ class MlflowApi {
   Result<net::HttpResponse> Send(const net::HttpRequest& request, ApiFailure& failure) const;
 
  private:
-  MlflowApi(MlflowOptions options, net::Http& http, std::string base, bool loopback);
+  MlflowApi(MlflowOptions options, net::Http& http, std::unique_ptr<net::S3Client> s3,
+            std::string base, bool loopback);
 
   MlflowOptions options_;
   net::Http* http_;
+  std::unique_ptr<net::S3Client> s3_;
   std::string base_;
   bool loopback_ = false;
 };
