@@ -62,6 +62,7 @@ ParzenEstimator::ParzenEstimator(SearchSpace space, ParzenOptions options)
   }
   slots_ = 1;
   Grow(1);
+  dirty_.push_back(0);
   for (NumericDim& dim : numeric_) SetKernel(dim, 0, kPriorCentre, kPriorWidth);
   UpdateTotals();
   UpdateWeights();
