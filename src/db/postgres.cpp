@@ -242,10 +242,12 @@ Result<void> Postgres::State::Connect() {
   PQsetnonblocking(connection.get(), 1);
   // Texts must come in the form that is parsed here, whatever the server's defaults are. The time
   // zone stays the server's: Optuna's heartbeats are written in it.
-  return Simple(
-      fmt::format("SET datestyle = ISO; SET extra_float_digits = 1; "
-                  "SET statement_timeout = {}; SET client_min_messages = warning",
-                  options.timeout_ms));
+  TW_TRY(Simple(
+      fmt::format("SET datestyle = ISO; SET extra_float_digits = 1; SET statement_timeout = {}; "
+                  "SET client_min_messages = warning",
+                  options.timeout_ms)));
+  if (!options.on_connect.empty()) TW_TRY(Simple(options.on_connect));
+  return {};
 }
 
 Result<void> Postgres::State::Reconnect() {

@@ -29,6 +29,8 @@ struct PostgresOptions {
   int reconnect_tries = 7;
   /// What the server's list of sessions shows.
   std::string application_name = "tradewind";
+  /// Statements that each new connection begins with, such as "SET jit = off".
+  std::string on_connect = "";
 };
 
 /// The rows of one command; columns count from 0.

@@ -239,6 +239,16 @@ TEST_F(PostgresTest, ALostConnectionIsMadeAnewBetweenCalls) {
   EXPECT_NE(Pid(session), pid);
 }
 
+TEST_F(PostgresTest, EachConnectionBeginsWithTheSameSettings) {
+  PostgresOptions options;
+  options.on_connect = "SET work_mem = '7MB'; SET jit = off";
+  Postgres session = Open(options);
+  for (int connection = 0; connection < 2; ++connection) {
+    EXPECT_EQ(session.Query("SHOW work_mem").value().Text(0, 0), "7MB");
+    EXPECT_FALSE(session.Query("SELECT pg_terminate_backend(pg_backend_pid())").ok());
+  }
+}
+
 TEST_F(PostgresTest, AConnectionThatBreaksInsideACallIsAnUnknownOutcome) {
   Postgres session = Open();
   const auto broken = session.Query("SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(5)");

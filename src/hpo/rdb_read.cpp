@@ -15,12 +15,11 @@
 namespace tw::hpo {
 namespace {
 
-// A group of statements: the trials, then what belongs to them.
+// A group of statements: the trials, then what belongs to them. Nothing is sorted there: a database
+// could take the order for a reason to walk through the whole table.
 constexpr std::array<std::string_view, 5> kChildren = {
-    "SELECT c.trial_id, c.objective, c.value, c.value_type FROM {} ORDER BY c.trial_id, "
-    "c.objective",
-    "SELECT c.trial_id, c.param_name, c.param_value, c.distribution_json FROM {} ORDER BY "
-    "c.param_id",
+    "SELECT c.trial_id, c.objective, c.value, c.value_type FROM {}",
+    "SELECT c.trial_id, c.param_name, c.param_value, c.distribution_json, c.param_id FROM {}",
     "SELECT c.trial_id, c.\"key\", c.value_json FROM {}",
     "SELECT c.trial_id, c.\"key\", c.value_json FROM {}",
     "SELECT c.trial_id, c.step, c.intermediate_value, c.intermediate_value_type FROM {}"};
@@ -32,7 +31,7 @@ constexpr std::size_t kGroup = 1 + kChildren.size();
 void AppendGroup(const std::string& where, const std::vector<db::Value>& params,
                  std::vector<SqlCommand>& commands) {
   commands.push_back({fmt::format("SELECT t.trial_id, t.number, t.state, t.datetime_start, "
-                                  "t.datetime_complete FROM trials t WHERE {} ORDER BY t.trial_id",
+                                  "t.datetime_complete FROM trials t WHERE {}",
                                   where),
                       params});
   for (std::size_t i = 0; i < kChildren.size(); ++i) {
@@ -113,8 +112,20 @@ class Assembler {
     return {};
   }
 
-  Status AddValues(const SqlRows& rows) {
+  /// The rows in the order of an integer column.
+  static std::vector<std::size_t> Sorted(const SqlRows& rows, int column) {
+    std::vector<std::pair<std::int64_t, std::size_t>> order(rows.size());
     for (std::size_t row = 0; row < rows.size(); ++row) {
+      order[row] = {rows.Integer(row, column), row};
+    }
+    std::ranges::sort(order);
+    std::vector<std::size_t> sorted(rows.size());
+    std::ranges::transform(order, sorted.begin(), [](const auto& entry) { return entry.second; });
+    return sorted;
+  }
+
+  Status AddValues(const SqlRows& rows) {
+    for (const std::size_t row : Sorted(rows, 1)) {
       FrozenTrial* trial = Find(rows, row);
       if (trial == nullptr) continue;
       const std::int64_t objective = rows.Integer(row, 1);
@@ -128,8 +139,9 @@ class Assembler {
     return {};
   }
 
+  /// In the order in which they were written.
   Status AddParams(const SqlRows& rows) {
-    for (std::size_t row = 0; row < rows.size(); ++row) {
+    for (const std::size_t row : Sorted(rows, 4)) {
       FrozenTrial* trial = Find(rows, row);
       if (trial == nullptr) continue;
       std::string name = rows.Text(row, 1);

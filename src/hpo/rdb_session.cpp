@@ -17,6 +17,13 @@ namespace {
 // Longer than any transaction of ours takes, shorter than anybody's patience.
 constexpr int kSqliteTimeoutMs = 60'000;
 
+// Every statement of ours takes few rows by an index. Told so, the server need not plan each anew,
+// and does not fall for a scan of the whole table when its statistics lag behind a growing study.
+constexpr std::string_view kIndexesOnly =
+    "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = "
+    "off; "
+    "SET enable_mergejoin = off; SET jit = off";
+
 template <class Number>
 Number NumberIn(const db::Value& value) {
   if (const auto* integer = std::get_if<std::int64_t>(&value)) return static_cast<Number>(*integer);
@@ -211,8 +218,10 @@ std::string ToSqliteSql(std::string_view sql) {
 
 Result<std::unique_ptr<SqlSession>> OpenSqlSession(std::string_view url) {
   if (db::IsPostgresUrl(url)) {
+    db::PostgresOptions options;
+    options.on_connect = kIndexesOnly;
     return std::unique_ptr<SqlSession>(
-        std::make_unique<PostgresSession>(TW_TRY(db::Postgres::Open(url))));
+        std::make_unique<PostgresSession>(TW_TRY(db::Postgres::Open(url, std::move(options)))));
   }
   if (url.find("://") != std::string_view::npos && !url.starts_with("sqlite")) {
     return Error{ErrorCode::kUsage,
