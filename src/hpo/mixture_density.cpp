@@ -30,7 +30,7 @@ constexpr std::size_t kVectors = kKernelBlock / kLanes;
 // What fits the first-level cache beside the parameters: log densities of a chunk, all candidates.
 constexpr std::size_t kChunkBlocks = 16;
 // Terms this far below the largest are beyond the last digit of any sum.
-constexpr double kNegligible = -60;
+constexpr double kNegligible = -45;
 
 /// Log densities of one block for a group of candidates; `out` rows are `stride` apart.
 HWY_INLINE void BlockLogDensities(const MixtureArgs& args, std::size_t block, std::size_t first,
@@ -148,6 +148,8 @@ void MixtureLogDensity(const MixtureArgs& args, std::vector<double>& scratch) {
   if (scratch.size() < needed) scratch.resize(needed);
   HWY_DYNAMIC_DISPATCH(MixtureImpl)(args, scratch.data());
 }
+
+void ForceAvx2ForTest(bool force) { hwy::SetSupportedTargetsForTest(force ? HWY_AVX2 : 0); }
 
 }  // namespace tw::hpo::internal
 

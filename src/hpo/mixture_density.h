@@ -34,4 +34,7 @@ struct MixtureArgs {
 /// `scratch` grows as needed.
 void MixtureLogDensity(const MixtureArgs& args, std::vector<double>& scratch);
 
+/// Tests compare the builds for both instruction sets.
+void ForceAvx2ForTest(bool force);
+
 }  // namespace tw::hpo::internal

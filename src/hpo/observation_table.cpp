@@ -46,6 +46,7 @@ std::uint32_t ObservationTable::NewRow(std::int64_t number) {
   order_.push_back(number);
   scores_.emplace_back();
   is_below_.push_back(0);
+  present_.push_back(0);
   if (objectives_ > 1) losses_.emplace_back();
   for (auto& column : columns_) column.push_back(kMissing);
   return static_cast<std::uint32_t>(order_.size() - 1);
@@ -67,6 +68,7 @@ void ObservationTable::AddFinished(const StudyView& study, const FrozenTrial& tr
     columns_[column][row] = param.internal;
     if (!usual || trial.number < 2) distributions_.try_emplace(param.name, param.distribution);
   }
+  present_[row] = trial.params.size();
   Score& score = scores_[row];
   const double violation = trial.system_attrs.empty() ? 0 : ViolationOf(trial);
   if (violation > 0) {
@@ -120,6 +122,7 @@ void ObservationTable::UpdateRunning(const StudyView& study, TrialId self, bool 
       entry.row = before->row;
     } else {
       entry.row = NewRow(trial->number);
+      present_[entry.row] = entry.values.size();
       for (const auto& [column, value] : entry.values) columns_[column][entry.row] = value;
     }
     now.push_back(std::move(entry));
@@ -191,6 +194,7 @@ void ObservationTable::Select(std::span<const std::size_t> columns,
   below.clear();
   above.clear();
   const auto has_all = [&](std::uint32_t row) {
+    if (present_[row] == columns_.size()) return true;
     return std::none_of(columns.begin(), columns.end(),
                         [&](std::size_t column) { return std::isnan(columns_[column][row]); });
   };

@@ -67,6 +67,7 @@ class ObservationTable {
   std::vector<std::int64_t> order_;                              // by row: trial number
   std::vector<Score> scores_;                                    // by row
   std::vector<char> is_below_;                                   // by row
+  std::vector<std::size_t> present_;                             // by row: columns it has
   std::vector<std::uint32_t> by_number_;                         // finished rows
   std::vector<std::uint32_t> by_score_;                          // finished rows, best first
   std::size_t objectives_ = 1;
