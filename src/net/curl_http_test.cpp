@@ -91,7 +91,9 @@ TEST_F(CurlHttpTest, OnlyWhatMayBeRepeatedUsesAKeptConnection) {
   ASSERT_TRUE(http_.Send({.method = "POST", .url = server.Url("/")}).ok());
   HttpRequest safe{.method = "POST", .url = server.Url("/")};
   safe.repeat = Repeat::kSafe;
+  safe.body = "no form";
   ASSERT_TRUE(http_.Send(safe).ok());
+  EXPECT_FALSE(server.received().back().headers.contains("content-type"));
   std::vector<int> connections;
   for (const Received& received : server.received()) connections.push_back(received.connection);
   EXPECT_EQ(connections[0], connections[1]);

@@ -75,7 +75,8 @@ class HttpRepo final : public ArtifactRepo {
     request.response_bytes_max = kArtifactBytesMax;
     ApiFailure failure;
     auto response = api_.Send(request, failure);
-    if (!response.ok() && failure.status == 404)
+    // A server before an object store answers 500 to a file that is not there.
+    if (!response.ok() && (failure.status == 404 || (failure.status == 500 && IsAbsent(path))))
       return Error{ErrorCode::kNotFound, response.error().message};
     return TW_TRY(Explain(std::move(response), failure)).body;
   }
@@ -105,30 +106,42 @@ class HttpRepo final : public ArtifactRepo {
                  response.error().message + "; does the server run with --no-serve-artifacts?"};
   }
 
-  Result<void> ListBelow(const std::string& directory, std::size_t depth,
-                         std::vector<Artifact>& all) const {
+  /// Whether the file's directory can be listed and the file is not in it.
+  bool IsAbsent(std::string_view path) const {
+    const std::size_t slash = path.rfind('/');
+    const auto entries =
+        ListOne(std::string(path.substr(0, slash == std::string_view::npos ? 0 : slash)));
+    const std::string_view name = path.substr(slash == std::string_view::npos ? 0 : slash + 1);
+    return entries.ok() && std::ranges::find(*entries, name, &Artifact::path) == entries->end();
+  }
+
+  /// The entries of one directory, with the names that the server gives them.
+  Result<std::vector<Artifact>> ListOne(const std::string& directory) const {
     const std::string where = Join(root_, directory);
     std::string url = list_url_;
     if (!where.empty()) url += "?" + net::EncodeQuery({{"path", where}});
     ApiFailure failure;
     const auto response = Explain(api_.Send(Request("GET", url), failure), failure);
     if (!response.ok()) {
-      if (failure.status == 404) return {};
+      if (failure.status == 404) return std::vector<Artifact>();
       return response.error();
     }
     const Json json = Json::parse(response->body, nullptr, false);
-    if (!json.is_object()) {
-      return Error{ErrorCode::kExternal,
-                   fmt::format("GET {}: the answer is no JSON object", net::RedactUrl(url))};
-    }
-    for (Artifact& artifact : TW_TRY(ArtifactsFrom(json))) {
+    if (json.is_object()) return ArtifactsFrom(json);
+    return Error{ErrorCode::kExternal,
+                 fmt::format("GET {}: the answer is no JSON object", net::RedactUrl(url))};
+  }
+
+  Result<void> ListBelow(const std::string& directory, std::size_t depth,
+                         std::vector<Artifact>& all) const {
+    for (Artifact& artifact : TW_TRY(ListOne(directory))) {
       // What a server calls its files must not lead out of the directory they are copied to.
       artifact.path = Join(directory, artifact.path);
       const bool fits =
           CheckArtifactPath(artifact.path).ok() && depth < kDepthMax && all.size() < kEntriesMax;
       if (!fits) {
         return Error{ErrorCode::kExternal,
-                     fmt::format("artifacts of {}: cannot list '{}'", net::RedactUrl(url),
+                     fmt::format("artifacts of {}: cannot list '{}'", net::RedactUrl(list_url_),
                                  net::Excerpt(artifact.path, 200))};
       }
       const bool directory_entry = artifact.is_directory;
