@@ -24,7 +24,6 @@ namespace {
 // As often as Optuna tries again when it meets a deadlock or a lock.
 constexpr int kTries = 5;
 constexpr int kPauseMs = 50;
-constexpr std::int64_t kSyncEveryNanos = 50'000'000;
 constexpr std::size_t kNameMax = 512;
 // Memory of distributions: a study has a few hundred names at most.
 constexpr std::size_t kDistributionsMax = 100'000;
@@ -55,7 +54,8 @@ Status CheckNames(const TrialWrites& writes) {
 }
 
 SqlCommand LockTrial(TrialId trial) {
-  return {"SELECT state, number FROM trials WHERE trial_id = $1 FOR UPDATE", {db::Value(trial)}};
+  return {"SELECT state, number, study_id FROM trials WHERE trial_id = $1 FOR UPDATE",
+          {db::Value(trial)}};
 }
 
 /// From the rows of LockTrial. Errors: kNotFound, kUsage for a finished trial.
@@ -114,14 +114,49 @@ RdbStorage::~RdbStorage() {
   static_cast<void>(idle_.back()->Run({&touch, 1}, SqlMode::kWrite));
 }
 
-/// See the class's comment. Two threads at once may both wait, which does no harm.
+/// Of a trial's start and its writes; see the class's comment. Two threads at once may both wait,
+/// which does no harm.
+SqlMode RdbStorage::ModeOfStep() {
+  const std::int64_t now = clock_->MonotonicNanos();
+  const std::lock_guard lock(mutex_);
+  if (brisk_) {
+    unsynced_ = true;
+    return SqlMode::kRelaxed;
+  }
+  synced_nanos_ = now;
+  unsynced_ = false;
+  return SqlMode::kWrite;
+}
+
+/// Of a result, or of one of many queued trials.
+SqlMode RdbStorage::SyncedLately(std::int64_t now) {
+  const bool lately = synced_nanos_ && now - *synced_nanos_ < options_.sync_every_ms * 1'000'000;
+  if (!lately) synced_nanos_ = now;
+  unsynced_ = lately;
+  return lately ? SqlMode::kRelaxed : SqlMode::kWrite;
+}
+
 SqlMode RdbStorage::ModeOfResult() {
   const std::int64_t now = clock_->MonotonicNanos();
   const std::lock_guard lock(mutex_);
-  unsynced_ = synced_nanos_ && now - *synced_nanos_ < kSyncEveryNanos;
-  if (unsynced_) return SqlMode::kRelaxed;
+  if (brisk_) return SyncedLately(now);
   synced_nanos_ = now;
+  unsynced_ = false;
   return SqlMode::kWrite;
+}
+
+void RdbStorage::Begun(TrialId trial, StudyId study) {
+  const std::lock_guard lock(mutex_);
+  running_[trial] = {study, clock_->MonotonicNanos()};
+}
+
+void RdbStorage::Ended(TrialId trial) {
+  const std::int64_t now = clock_->MonotonicNanos();
+  const std::lock_guard lock(mutex_);
+  const auto found = running_.find(trial);
+  if (found == running_.end()) return;
+  brisk_ = now - found->second.begun_nanos < options_.sync_every_ms * 1'000'000;
+  running_.erase(found);
 }
 
 Result<std::unique_ptr<RdbStorage>> RdbStorage::Open(const std::string& url, const Clock& clock,
@@ -270,7 +305,7 @@ Status RdbStorage::SetStudyAttribute(StudyId study, AttributeKind kind, const st
                         "(study_id, \"key\") DO UPDATE SET value_json = excluded.value_json",
                         table),
             {db::Value(study), db::Value(key), db::Value(json)}}},
-          SqlMode::kRelaxed, true));
+          SqlMode::kWrite, true));
   if (rows[0].affected() == 0) return NoStudy(study);
   return {};
 }
@@ -281,13 +316,10 @@ Result<FrozenTrial> RdbStorage::StartTrial(StudyId study) {
   // the trial found stale, but no two workers run the same.
   const auto rows =
       TW_TRY(Run(StartCommands(study, DatabaseTime(now), options_.heartbeat_at_start, postgres_),
-                 SqlMode::kRelaxed, true));
+                 ModeOfStep(), true));
   const std::optional<Started> started = ReadStarted(rows, postgres_);
   if (!started) return NoStudy(study);
-  {
-    const std::lock_guard lock(mutex_);
-    studies_of_running_[started->id] = study;
-  }
+  Begun(started->id, study);
   if (started->claimed) return GetTrial(started->id);
   FrozenTrial trial;
   trial.id = started->id;
@@ -331,7 +363,11 @@ Result<FrozenTrial> RdbStorage::AddTrial(StudyId study, const FrozenTrial& trial
   }
   // Of a study that is not there nothing was inserted, and currval would fail or mislead.
   TW_TRY(GetStudy(study));
-  const SqlMode mode = IsFinished(added.state) ? SqlMode::kWrite : SqlMode::kRelaxed;
+  SqlMode mode = SqlMode::kWrite;
+  {
+    const std::lock_guard lock(mutex_);
+    mode = SyncedLately(clock_->MonotonicNanos());
+  }
   const auto rows = TW_TRY(Run(commands, mode, false));
   if (rows[1].size() == 0) return NoStudy(study);
   Remember(study, trial.params);
@@ -346,16 +382,18 @@ Result<bool> RdbStorage::ClaimTrial(TrialId trial) {
            {"UPDATE trials SET state = 'RUNNING', datetime_start = $2::timestamp WHERE trial_id = "
             "$1 AND state = 'WAITING'",
             {db::Value(trial), db::Value(Now())}}},
-          SqlMode::kRelaxed, false));
+          ModeOfStep(), false));
   TW_TRY(CheckUpdatable(rows[0], trial));
-  return rows[1].affected() == 1;
+  if (rows[1].affected() != 1) return false;
+  Begun(trial, rows[0].Integer(0, 2));
+  return true;
 }
 
 Result<StudyId> RdbStorage::StudyOf(TrialId trial) {
   {
     const std::lock_guard lock(mutex_);
-    const auto found = studies_of_running_.find(trial);
-    if (found != studies_of_running_.end()) return found->second;
+    const auto found = running_.find(trial);
+    if (found != running_.end()) return found->second.study;
   }
   const auto rows =
       TW_TRY(Run({{"SELECT study_id FROM trials WHERE trial_id = $1", {db::Value(trial)}}},
@@ -411,7 +449,9 @@ Status RdbStorage::WriteTrial(TrialId trial, const TrialWrites& writes) {
   TW_TRY(CheckTrialDistributions(trial, writes.params));
   Commands commands = {LockTrial(trial)};
   AppendWrites(TrialRef::Id(trial), writes, {}, commands);
-  const auto rows = TW_TRY(Run(commands, SqlMode::kRelaxed, true));
+  // A pulse alone is not worth a wait: the next one comes.
+  const bool pulse_only = writes.heartbeat && commands.size() == 2;
+  const auto rows = TW_TRY(Run(commands, pulse_only ? SqlMode::kRelaxed : ModeOfStep(), true));
   TW_TRY(CheckUpdatable(rows[0], trial));
   if (!writes.params.empty()) Remember(TW_TRY(StudyOf(trial)), writes.params);
   return {};
@@ -450,8 +490,7 @@ Status RdbStorage::FinishTrial(TrialId trial, TrialState state, const std::vecto
   if (!rows.ok()) return rows.error();
   TW_TRY(CheckUpdatable((*rows)[0], trial));
   if (!writes.params.empty()) Remember(TW_TRY(StudyOf(trial)), writes.params);
-  const std::lock_guard lock(mutex_);
-  studies_of_running_.erase(trial);
+  Ended(trial);
   return {};
 }
 

@@ -1,7 +1,7 @@
 """Real optuna and our program work on one study: what one writes the other reads, continues, plots and recovers.
 
     check.py DRIVER WORK SQLITE_REFERENCE SQLITE_URL
-    check.py DRIVER WORK POSTGRES_REFERENCE POSTGRES_URL
+    TW_PG_RESTART=COMMAND check.py DRIVER WORK POSTGRES_REFERENCE POSTGRES_URL
 
 DRIVER is tw_hpo_driver. Each URL names an empty database; the first becomes one of Optuna's by Optuna alone, the other
 is made by us. Prints a line a check; exit code 1 when one fails.
@@ -11,6 +11,7 @@ import json
 import math
 import os
 import pathlib
+import shlex
 import signal
 import subprocess
 import sys
@@ -332,6 +333,23 @@ def check_killed():
     assert not [t for t in study.trials if len(t.system_attrs.get("retry_history", [])) > 1]
 
 
+def check_restart():
+    """The server is killed and started again under four workers of ours: no result is lost, no number doubled."""
+    run("create", "restart")
+    workers = [start("run", "restart", "trials=25", f"seed={seed}", "sampler=random", "sleep_ms=80", "heartbeat=1",
+                     "grace=60") for seed in range(4)]
+    time.sleep(1.5)
+    assert all(worker.poll() is None for worker in workers)
+    subprocess.run(shlex.split(os.environ["TW_PG_RESTART"]), check=True, stdout=subprocess.DEVNULL, cwd="/", timeout=DEADLINE_S)
+    for worker in workers:
+        out, _ = worker.communicate(timeout=DEADLINE_S)
+        assert worker.returncode == 0 and out.strip() == "25"
+    trials = compare("restart").trials
+    finished = sum(t.state.is_finished() for t in trials)
+    # A start whose answer was lost with the server is made anew; the trial it left behind has no heartbeat for long.
+    assert finished == 100 and len(trials) - finished <= len(workers), (finished, len(trials))
+
+
 def check_delete():
     before = set(optuna.get_all_study_names(storage()))
     run("delete", "killed")
@@ -353,8 +371,10 @@ def main():
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     warnings.simplefilter("ignore")
     place = "PostgreSQL" if POSTGRES else "SQLite"
-    for check in (check_schema, check_ours_first, check_python_first, check_together, check_twenty, check_killed,
-                  check_delete):
+    checks = [check_schema, check_ours_first, check_python_first, check_together, check_twenty, check_killed]
+    if POSTGRES:
+        checks.append(check_restart)
+    for check in [*checks, check_delete]:
         begin = time.monotonic()
         check()
         print(f"{place}: {check.__name__[6:]} ok ({time.monotonic() - begin:.1f} s)", flush=True)

@@ -7,8 +7,8 @@
 //   [heartbeat=S grace=S]
 //                     [max_retry=N] [hang=1]
 //   tw_hpo_driver show URL STUDY        one JSON object a line, one line a trial
-//   tw_hpo_driver bench URL STUDY trials=N [params=P] [every=K]     seconds for each K trials
-//   tw_hpo_driver delete URL STUDY
+//   tw_hpo_driver bench URL STUDY trials=N [params=P] [every=K] [sync_ms=0]    seconds for each K
+//   trials tw_hpo_driver delete URL STUDY
 //
 // hang=1: suggests, says so on standard output, and then waits to be killed.
 #include <fmt/core.h>
@@ -188,6 +188,7 @@ Status Main(int argc, char** argv) {
   const SystemClock clock;
   RdbOptions database;
   database.heartbeat_at_start = options.Number("heartbeat", 0) > 0;
+  database.sync_every_ms = options.Integer("sync_ms", database.sync_every_ms);
   database.library_version = "tradewind driver";
   const std::shared_ptr<Storage> storage = TW_TRY(RdbStorage::Open(argv[2], clock, database));
   if (command == "delete") return storage->DeleteStudy(TW_TRY(storage->FindStudy(name)));
