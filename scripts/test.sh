@@ -64,14 +64,17 @@ run_ctest() {
 }
 
 run_peers() {
-  local folder name begin venv good bad
+  local folder name begin venv good bad requirements
   for folder in tests/peers/*/; do
     [[ -x $folder/run.sh ]] || continue
     name=$(basename "$folder")
     begin=$SECONDS good=0 bad=0 venv=
     say "peer: $name"
-    if { [[ ! -e $folder/requirements.txt ]] || venv=$(venv_for "$folder/requirements.txt"); } &&
+    requirements=$folder/requirements.txt
+    if ((long)) && [[ -e $folder/requirements-long.txt ]]; then requirements=$folder/requirements-long.txt; fi
+    if { [[ ! -e $requirements ]] || venv=$(venv_for "$requirements"); } &&
       TW_BINARY=$PWD/build/dev/bin/tradewind TW_BUILD=$PWD/build/dev TW_VENV=$venv TW_PYTHON=$venv/bin/python \
+        TW_LONG=${long/#0/} \
         timeout "$PEER_SECONDS_MAX" "$folder/run.sh" </dev/null; then
       good=1
     else

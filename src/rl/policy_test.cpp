@@ -261,7 +261,7 @@ TEST(EvaluateTest, EnvironmentsShareTheEpisodesAsStableBaselines3Does) {
   EXPECT_FALSE(EvaluatePolicy(*policy, *env, {.episodes = 50, .max_steps = 30}).ok());
 }
 
-/// With TW_EXPORT_DIR set, leaves models and our outputs there for tools/golden/rl/check_models.py,
+/// With TW_EXPORT_DIR set, leaves models and our outputs there for tests/peers/onnx,
 /// which runs them in onnxruntime and reads them by the safetensors library.
 TEST(ExportTest, WritesModelsForOtherPrograms) {
   const char* const directory = std::getenv("TW_EXPORT_DIR");
