@@ -131,6 +131,7 @@ void AddRunsCommands(CLI::App& root, AppContext& context);
 void AddDoctorCommand(CLI::App& root, AppContext& context);
 void AddCompletionCommand(CLI::App& root, AppContext& context);
 void AddReportCommand(CLI::App& root, AppContext& context);
+void AddServeCommand(CLI::App& root, AppContext& context);
 void AddTrainCommand(CLI::App& root, AppContext& context);
 
 }  // namespace tw::app

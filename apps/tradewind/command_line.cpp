@@ -177,6 +177,7 @@ int RunCommandLine(std::vector<std::string> args, AppContext& context) {
   AddFeaturesCommands(root, context);
   AddRunsCommands(root, context);
   AddModelsCommands(root, context);
+  AddServeCommand(root, context);
   AddConfigCommands(root, context);
   AddDoctorCommand(root, context);
   AddCompletionCommand(root, context);

@@ -194,7 +194,8 @@ class HttpServer::Impl {
         MHD_OPTION_CONNECTION_LIMIT, static_cast<unsigned>(options_.connections_max),
         MHD_OPTION_PER_IP_CONNECTION_LIMIT,
         static_cast<unsigned>(options_.connections_per_address_max), MHD_OPTION_CONNECTION_TIMEOUT,
-        static_cast<unsigned>(options_.idle_seconds), MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+        static_cast<unsigned>(options_.idle_seconds), MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_END);
     if (daemon_ == nullptr) {
       return Error{ErrorCode::kIo,
                    fmt::format("{} port {} cannot be listened on: {}", options_.address,

@@ -301,7 +301,7 @@ CostParts& CostParts::operator+=(const CostParts& other) {
   return *this;
 }
 
-std::uint64_t BacktestResult::OrderHash() const {
+std::uint64_t BacktestResult::OrderHash(std::int64_t first) const {
   std::uint64_t hash = 0xcbf29ce484222325U;
   const auto mix = [&](std::int64_t value) {
     for (int byte = 0; byte < 8; ++byte) {
@@ -310,7 +310,7 @@ std::uint64_t BacktestResult::OrderHash() const {
     }
   };
   for (const Fill& fill : fills) {
-    mix(fill.row);
+    mix(first + fill.row);
     mix(fill.units);
     mix(fill.price);
   }

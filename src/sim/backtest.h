@@ -110,8 +110,9 @@ struct BacktestResult {
       std::numeric_limits<double>::infinity();  // equity over margin at adverse extremes
   bool ruined = false;
 
-  /// FNV-1a of row, units and price of every fill: equal runs have equal hashes.
-  std::uint64_t OrderHash() const;
+  /// FNV-1a of row, units and price of every fill: equal runs have equal hashes. `first` is the
+  /// row of the world's first bar, where the world is a part of a longer history.
+  std::uint64_t OrderHash(std::int64_t first = 0) const;
 };
 
 /// Judges target exposures: targets[i] in [-1, 1] is decided at the close of bar first_row + i and

@@ -115,7 +115,9 @@ Result<void> Count(const BacktestRequest& request, const BacktestStyle& style, c
     TW_TRY(ledger.AddHoldoutLook(look));
     outcome.notes.push_back(fmt::format(
         "The period reaches into the terminal holdout (from {}): look number {} for {}.",
-        FormatIso(world.open_time[static_cast<std::size_t>(holdout)]).substr(0, 10),
+        (request.model ? request.model->manifest.holdout_from
+                       : FormatIso(world.open_time[static_cast<std::size_t>(holdout)]))
+            .substr(0, 10),
         TW_TRY(ledger.HoldoutLooks(family)).size(), family));
   }
   return {};

@@ -1,0 +1,310 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/time.h"
+#include "market/price.h"
+#include "server/comparison.h"
+#include "server/internal/handlers.h"
+#include "server/series.h"
+#include "training/run_report.h"
+
+namespace tw::server::internal {
+namespace {
+
+std::string Text(std::int64_t micros) { return FormatMicros(micros, 2); }
+
+Json CostsJson(const sim::CostParts& costs, const std::string& currency) {
+  return {{"currency", currency},
+          {"net", Text(costs.net)},
+          {"mid_to_mid", Text(costs.mid_to_mid)},
+          {"spread", Text(costs.spread)},
+          {"slippage", Text(costs.slippage)},
+          {"commission", Text(costs.commission)},
+          {"financing", Text(costs.financing)},
+          {"conversion_effect", Text(costs.conversion_effect)}};
+}
+
+Json MonthJson(const MonthResult& month) {
+  Json made = nullptr;
+  if (month.begin_equity > 0)
+    made = static_cast<double>(month.net) / static_cast<double>(month.begin_equity);
+  return {{"month", fmt::format("{:04}-{:02}", month.year, month.month)},
+          {"net", Text(month.net)},
+          {"return", made},
+          {"end_equity", Text(month.end_equity)},
+          {"fills", month.fills},
+          {"trades_closed", month.trades_closed},
+          {"spread", Text(month.spread)},
+          {"slippage", Text(month.slippage)},
+          {"commission", Text(month.commission)},
+          {"financing", Text(month.financing)}};
+}
+
+double PipOf(const sim::World& world) {
+  return static_cast<double>(world.instrument.pip.micros()) * 1e-6;
+}
+
+double PipsOf(const sim::Trade& trade, double pip) {
+  return trade.direction * (trade.exit_price - trade.entry_price) / pip;
+}
+
+std::int64_t CostsOf(const sim::Trade& trade) {
+  return trade.parts.spread + trade.parts.slippage + trade.parts.commission;
+}
+
+std::string ReasonOf(const sim::Trade& trade) {
+  return trade.open ? "open" : std::string(sim::NameOf(trade.exit_reason));
+}
+
+Json TradeJson(const sim::Trade& trade, std::size_t index, double pip) {
+  return {{"index", index},
+          {"entry_time", FormatIso(trade.entry_time)},
+          {"exit_time", FormatIso(trade.exit_time)},
+          {"direction", trade.direction > 0 ? "long" : "short"},
+          {"units", trade.max_units},
+          {"entry_price", trade.entry_price},
+          {"exit_price", trade.exit_price},
+          {"pips", PipsOf(trade, pip)},
+          {"bars_held", trade.exit_row - trade.entry_row},
+          {"net", Text(trade.parts.net)},
+          {"costs", Text(CostsOf(trade))},
+          {"financing", Text(trade.parts.financing)},
+          {"mae", Text(trade.mae)},
+          {"mfe", Text(trade.mfe)},
+          {"exit_reason", ReasonOf(trade)}};
+}
+
+double SortKey(const sim::Trade& trade, const std::string& sort, double pip) {
+  if (sort == "exit_time") return static_cast<double>(trade.exit_time.nanos());
+  if (sort == "net") return static_cast<double>(trade.parts.net);
+  if (sort == "pips") return PipsOf(trade, pip);
+  if (sort == "units") return static_cast<double>(trade.max_units);
+  if (sort == "bars_held") return static_cast<double>(trade.exit_row - trade.entry_row);
+  if (sort == "costs") return static_cast<double>(CostsOf(trade));
+  if (sort == "financing") return static_cast<double>(trade.parts.financing);
+  if (sort == "mae") return static_cast<double>(trade.mae);
+  if (sort == "mfe") return static_cast<double>(trade.mfe);
+  return static_cast<double>(trade.entry_time.nanos());
+}
+
+struct TradeFilter {
+  std::string direction;
+  std::string outcome;
+  std::string exit_reason;
+  std::optional<UnixNanos> from;
+  std::optional<UnixNanos> to;
+
+  bool Fits(const sim::Trade& trade) const {
+    if (!direction.empty() && (direction == "long") != (trade.direction > 0)) return false;
+    const std::string_view made = trade.parts.net > 0   ? "win"
+                                  : trade.parts.net < 0 ? "loss"
+                                                        : "flat";
+    if (!outcome.empty() && outcome != made) return false;
+    if (!exit_reason.empty() && exit_reason != ReasonOf(trade)) return false;
+    return (!from || trade.exit_time >= *from) && (!to || trade.entry_time <= *to);
+  }
+};
+
+Json MarkersJson(const std::vector<Marker>& markers) {
+  Json json = {{"time", Json::array()},
+               {"price", Json::array()},
+               {"units", Json::array()},
+               {"count", Json::array()},
+               {"kind", Json::array()}};
+  for (const Marker& marker : markers) {
+    json["time"].push_back(marker.time_ms);
+    json["price"].push_back(marker.price);
+    json["units"].push_back(marker.units);
+    json["count"].push_back(marker.count);
+    json["kind"].push_back(NameOf(marker.kind));
+  }
+  return json;
+}
+
+}  // namespace
+
+Json MetricsJson(const std::vector<eval::Metric>& metrics) {
+  return Json::parse(eval::ToJson(metrics));
+}
+
+net::ServerResponse Attachment(std::string content, const std::string& type,
+                               const std::string& name) {
+  std::string safe;
+  for (const char c : name) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       c == '.' || c == '-' || c == '_';
+    safe.push_back(plain ? c : '_');
+  }
+  return {.status = 200,
+          .headers = {{"Content-Type", type},
+                      {"Content-Disposition", "attachment; filename=\"" + safe + "\""}},
+          .body = std::move(content)};
+}
+
+Answer Handlers::GetResult(Call& call) {
+  TW_TRY(call.query.Finish());
+  const auto result = TW_TRY(simulations_.ResultOf(call.at("id")));
+  const sim::World& world = result->data.world;
+  const training::BacktestOutcome& outcome = result->outcome;
+  const sim::BacktestResult& run = outcome.stretch.result;
+  Json months = Json::array();
+  for (const MonthResult& month : result->months) months.push_back(MonthJson(month));
+  Json bands = Json::array();
+  for (const Band& band : result->bands) {
+    bands.push_back(
+        {{"kind", band.kind}, {"from", FormatIso(band.from)}, {"to", FormatIso(band.to)}});
+  }
+  return Reply({{"id", call.at("id")},
+                {"decider", result->decider},
+                {"what_if", result->what_if},
+                {"instrument", world.instrument.symbol},
+                {"freq", world.timeframe.name()},
+                {"digits", world.instrument.digits},
+                {"pip", PipOf(world)},
+                {"currency", result->currency},
+                {"capital", Text(run.capital)},
+                {"from", FormatIso(world.open_time[static_cast<std::size_t>(outcome.bars.begin)])},
+                {"to", FormatIso(world.close_time[static_cast<std::size_t>(run.last_row)])},
+                {"bars", outcome.bars.size()},
+                {"metrics", MetricsJson(outcome.metrics)},
+                {"costs", CostsJson(run.totals, result->currency)},
+                {"counts",
+                 {{"lapsed_decisions", run.counts.lapsed_decisions},
+                  {"ambiguous_bars", run.counts.ambiguous_bars},
+                  {"stop_outs", run.counts.stop_outs},
+                  {"stop_losses", run.counts.stop_losses},
+                  {"take_profits", run.counts.take_profits},
+                  {"margin_warnings", run.counts.margin_warnings}}},
+                {"final_equity", FormatMicros(run.equity.back(), 6)},
+                {"order_hash", fmt::format("{:016x}", run.OrderHash(result->first_bar))},
+                {"ruined", run.ruined},
+                {"notes", outcome.notes},
+                {"trades", run.trades.size()},
+                {"months", std::move(months)},
+                {"bands", std::move(bands)},
+                {"timings_ms",
+                 {{"loading", result->loading_ms},
+                  {"trading", result->trading_ms},
+                  {"measuring", result->measuring_ms}}}});
+}
+
+Answer Handlers::GetSeries(Call& call) {
+  Window window;
+  window.from = call.query.Instant("from");
+  window.to = call.query.Instant("to");
+  window.max_points = call.query.Integer("max_points", 2000, {10, 20'000});
+  TW_TRY(call.query.Finish());
+  const auto result = TW_TRY(simulations_.ResultOf(call.at("id")));
+  const sim::World& world = result->data.world;
+  const BacktestSeries series = SeriesOf(world, result->outcome.stretch.result, window);
+  return Reply({{"id", call.at("id")},
+                {"digits", world.instrument.digits},
+                {"bars", series.candles.bars},
+                {"bars_per_point", series.candles.bars_per_point},
+                {"time", series.candles.time_ms},
+                {"open", series.candles.open},
+                {"high", series.candles.high},
+                {"low", series.candles.low},
+                {"close", series.candles.close},
+                {"equity", series.equity},
+                {"equity_min", series.equity_min},
+                {"equity_max", series.equity_max},
+                {"drawdown", series.drawdown},
+                {"position", series.position},
+                {"position_min", series.position_min},
+                {"position_max", series.position_max},
+                {"markers", MarkersJson(series.markers)}});
+}
+
+Answer Handlers::ListTrades(Call& call) {
+  const std::string sort = call.query.Choice("sort", "entry_time",
+                                             {"entry_time", "exit_time", "net", "pips", "units",
+                                              "bars_held", "costs", "financing", "mae", "mfe"});
+  const bool descending = call.query.Choice("order", "asc", {"asc", "desc"}) == "desc";
+  TradeFilter filter;
+  filter.direction = call.query.Choice("direction", "", {"long", "short"});
+  filter.outcome = call.query.Choice("outcome", "", {"win", "loss", "flat"});
+  filter.exit_reason = call.query.Text("exit_reason", 40);
+  filter.from = call.query.Instant("from");
+  filter.to = call.query.Instant("to");
+  const auto offset = static_cast<std::size_t>(call.query.Integer("offset", 0, {0, 1'000'000}));
+  const auto limit = static_cast<std::size_t>(call.query.Integer("limit", 100, {1, 1000}));
+  TW_TRY(call.query.Finish());
+  const auto result = TW_TRY(simulations_.ResultOf(call.at("id")));
+  const std::vector<sim::Trade>& trades = result->outcome.stretch.result.trades;
+  const double pip = PipOf(result->data.world);
+  std::vector<std::size_t> fitting;
+  sim::CostParts sums;
+  std::int64_t wins = 0;
+  std::int64_t losses = 0;
+  for (std::size_t i = 0; i < trades.size(); ++i) {
+    if (!filter.Fits(trades[i])) continue;
+    fitting.push_back(i);
+    sums += trades[i].parts;
+    wins += trades[i].parts.net > 0 ? 1 : 0;
+    losses += trades[i].parts.net < 0 ? 1 : 0;
+  }
+  std::ranges::stable_sort(fitting, [&](std::size_t a, std::size_t b) {
+    const double left = SortKey(trades[a], sort, pip);
+    const double right = SortKey(trades[b], sort, pip);
+    return descending ? left > right : left < right;
+  });
+  Json page = Json::array();
+  for (std::size_t i = offset; i < std::min(fitting.size(), offset + limit); ++i)
+    page.push_back(TradeJson(trades[fitting[i]], fitting[i], pip));
+  return Reply({{"total", fitting.size()},
+                {"offset", offset},
+                {"trades", std::move(page)},
+                {"sums",
+                 {{"net", Text(sums.net)},
+                  {"costs", Text(sums.spread + sums.slippage + sums.commission)},
+                  {"financing", Text(sums.financing)},
+                  {"wins", wins},
+                  {"losses", losses}}}});
+}
+
+Answer Handlers::CompareSimulations(Call& call) {
+  TW_TRY(call.query.Finish());
+  const auto a = TW_TRY(simulations_.ResultOf(call.at("id")));
+  const auto b = TW_TRY(simulations_.ResultOf(call.at("other")));
+  const Comparison comparison =
+      Compare(a->outcome.stretch.daily, b->outcome.stretch.daily, a->decider, b->decider);
+  const auto date = [](const std::optional<CivilDate>& day) {
+    return day ? Json(FormatDate(*day)) : Json(nullptr);
+  };
+  return Reply({{"a", call.at("id")},
+                {"b", call.at("other")},
+                {"days", comparison.days},
+                {"from", date(comparison.from)},
+                {"to", date(comparison.to)},
+                {"difference_ann", OrNull(comparison.difference_ann)},
+                {"ci95", OrNull(comparison.ci95)},
+                {"p_value", OrNull(comparison.p_value)},
+                {"sentence", comparison.sentence}});
+}
+
+Answer Handlers::DownloadSimulationFile(Call& call) {
+  TW_TRY(call.query.Finish());
+  const std::string& file = call.at("file");
+  const auto result = TW_TRY(simulations_.ResultOf(call.at("id")));
+  const std::string name = result->decider + "-" + file;
+  const training::TradedStretch& stretch = result->outcome.stretch;
+  if (file == "trades.csv")
+    return Attachment(training::TradesCsv(result->data, stretch), "text/csv", name);
+  if (file == "equity.csv")
+    return Attachment(training::EquityCsv(result->data, stretch), "text/csv", name);
+  if (file == "targets.csv")
+    return Attachment(training::TargetsCsv(result->data, stretch), "text/csv", name);
+  if (file == "report.html") {
+    return Attachment(
+        TW_TRY(training::RenderBacktest(result->outcome, result->data, result->currency,
+                                        result->decider, services().program)),
+        "text/html; charset=utf-8", name);
+  }
+  return Error{ErrorCode::kNotFound,
+               "path.file: wanted trades.csv, equity.csv, targets.csv or report.html"};
+}
+
+}  // namespace tw::server::internal
