@@ -91,6 +91,7 @@ HttpRequest S3Client::Request(const std::string& method, const std::string& buck
   request.method = method;
   request.url = fmt::format("{}/{}{}{}", base, EscapeUrlPath(key), query.empty() ? "" : "?", query);
   request.timeout_ms = options_.timeout_ms;
+  request.stop = options_.stop;
   if (!options_.expected_bucket_owner.empty())
     request.headers.push_back({"x-amz-expected-bucket-owner", options_.expected_bucket_owner});
   return request;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,7 @@ struct S3Options {
   std::int64_t multipart_bytes_min = std::int64_t{8} << 20U;  // larger objects go in parts
   std::int64_t part_bytes = std::int64_t{8} << 20U;           // S3 wants 5 MiB at least
   std::int64_t timeout_ms = 3'600'000;                        // of one request
+  std::stop_token stop = {};                                  // ends requests that run
 };
 
 struct S3Object {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,8 @@ struct MlflowOptions {
   /// For artifacts below s3:, which go to the store without the server's help [AWS_ACCESS_KEY_ID,
   /// AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_DEFAULT_REGION, MLFLOW_S3_ENDPOINT_URL, ...].
   net::S3Options s3 = {};
+  /// Ends requests that run and refuses later ones (kInterrupted): for a process that must go.
+  std::stop_token stop = {};
 };
 
 /// Everything that MlflowTracker::Connect needs.

@@ -83,6 +83,7 @@ Result<MlflowApi> MlflowApi::Make(MlflowOptions options, net::Http& http, net::H
   std::string base = url.origin() + url.path;
   while (base.ends_with('/')) base.pop_back();
   const bool loopback = url.loopback();
+  options.s3.stop = options.stop;
   auto s3 = std::make_unique<net::S3Client>(options.s3, s3_http, clock);
   return MlflowApi(std::move(options), http, std::move(s3), std::move(base), loopback);
 }
@@ -93,6 +94,7 @@ net::HttpRequest MlflowApi::Request(std::string method, std::string url) const {
   request.url = std::move(url);
   request.auth = options_.auth;
   request.timeout_ms = options_.timeout_ms;
+  request.stop = options_.stop;
   if (!options_.workspace.empty())
     request.headers.push_back({"X-MLFLOW-WORKSPACE", options_.workspace});
   return request;

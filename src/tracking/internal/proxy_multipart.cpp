@@ -57,6 +57,7 @@ Result<std::string> PutPart(const MlflowApi& api, const Part& part, const Artifa
   request.url = part.url;
   request.headers = part.headers;
   request.timeout_ms = api.options().artifact_timeout_ms;
+  request.stop = api.options().stop;
   if (content.file.empty()) {
     request.body = std::string(
         content.bytes.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(bytes)));
