@@ -334,8 +334,8 @@ bool IsRedirect(int status) {
 class CurlHttp::Impl {
  public:
   explicit Impl(CurlOptions options) : options_(std::move(options)) {
-    static const CURLcode kReady = curl_global_init(CURL_GLOBAL_DEFAULT);
-    TW_CHECK(kReady == CURLE_OK, "libcurl does not start: {}", curl_easy_strerror(kReady));
+    static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+    TW_CHECK(ready == CURLE_OK, "libcurl does not start: {}", curl_easy_strerror(ready));
   }
 
   const CurlOptions& options() const { return options_; }

@@ -167,9 +167,9 @@ Result<Address> ParseAddress(const std::string& text, int port) {
 }  // namespace
 
 const std::string& ServerRequest::header(const std::string& name) const {
-  static const std::string kNone;
+  static const std::string none;
   const auto found = headers.find(name);
-  return found == headers.end() ? kNone : found->second;
+  return found == headers.end() ? none : found->second;
 }
 
 bool IsLoopback(std::string_view address) {
@@ -181,6 +181,11 @@ class HttpServer::Impl {
  public:
   Impl(const HttpServerOptions& options, const Clock& clock, Handler handler)
       : options_(options), clock_(clock), handler_(std::move(handler)) {}
+
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  Impl(Impl&&) = delete;
+  Impl& operator=(Impl&&) = delete;
 
   Result<void> Start() {
     const Address address = TW_TRY(ParseAddress(options_.address, options_.port));

@@ -209,7 +209,7 @@ std::string WriteMember(GraphWriter& writer, const OnnxCommittee& committee, std
   const OnnxActorCritic& member = committee.members[index];
   const std::string base = fmt::format("member_{}", index + 1);
   const std::string head = base + ".head";
-  const std::string action = base + ".action";
+  std::string action = base + ".action";
   const std::string input = WriteNormalizer(writer, member, "row", base + ".");
   writer.Network(base, member.actor, member.activation, input, head);
   if (!member.discrete) {
