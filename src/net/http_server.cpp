@@ -173,8 +173,10 @@ const std::string& ServerRequest::header(const std::string& name) const {
 }
 
 bool IsLoopback(std::string_view address) {
-  return address == "localhost" || address == "::1" || address == "[::1]" ||
-         address.starts_with("127.");
+  if (address == "localhost" || address == "::1" || address == "[::1]") return true;
+  // A name may begin so, too: 127.0.0.1.example.
+  return address.starts_with("127.") &&
+         std::ranges::all_of(address, [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
 }
 
 class HttpServer::Impl {

@@ -352,5 +352,12 @@ TEST_F(HttpServerTest, SaysWhatCannotBeListenedOn) {
   EXPECT_EQ(HttpServer::Start(options, clock_, handler).error().code, ErrorCode::kUsage);
 }
 
+TEST(LoopbackTest, NamesThatBeginLikeLoopbackAreNone) {
+  for (const char* yes : {"localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]"})
+    EXPECT_TRUE(IsLoopback(yes)) << yes;
+  for (const char* no : {"", "0.0.0.0", "127.0.0.1.evil.example", "localhost.evil.example", "::2"})
+    EXPECT_FALSE(IsLoopback(no)) << no;
+}
+
 }  // namespace
 }  // namespace tw::net

@@ -1,0 +1,183 @@
+#pragma once
+
+// A store with a made-up market, a trained and registered model, and an API over them, for the
+// tests of this module. Made once a program; tests that count trials look at differences.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/rng.h"
+#include "market/fx_calendar.h"
+#include "market/instrument.h"
+#include "server/api.h"
+#include "store/store.h"
+#include "tracking/ledger.h"
+#include "tracking/local_tracker.h"
+#include "training/train_run.h"
+
+namespace tw::server {
+
+inline constexpr std::string_view kTestToken = "0123456789abcdef0123";
+
+/// Hourly EURUSD bid bars of a random walk from January 2015 on.
+inline store::BarTable TestWalk(std::int64_t bars) {
+  store::BarTable table;
+  table.instrument = InstrumentTable::BuiltIn().Find("EURUSD").value();
+  table.timeframe = Timeframe::Minutes(60);
+  const UnixNanos first = ParseIso("2015-01-04T22:00:00Z").value();
+  const GridCalendar grid(table.timeframe, first, first.PlusSeconds((bars / 120 + 2) * 7 * 86400));
+  Rng rng(7, "test.walk");
+  double price = 1.1;
+  const auto micros = [](double p) {
+    return static_cast<std::int64_t>(std::llround(p * 1e5)) * 10;
+  };
+  for (std::int64_t i = 0; i < bars; ++i) {
+    const double open = price;
+    price *= std::exp(0.001 * rng.Normal());
+    const double wick = 0.0005 * rng.Uniform();
+    table.open_time.push_back(grid.OpenTime(i));
+    table.price.open.push_back(micros(open));
+    table.price.close.push_back(micros(price));
+    table.price.high.push_back(micros(std::max(open, price) + wick));
+    table.price.low.push_back(micros(std::min(open, price) - wick));
+    table.volume.push_back(100);
+  }
+  return table;
+}
+
+class TestHome {
+ public:
+  static TestHome& Get() {
+    static TestHome home;
+    return home;
+  }
+
+  ServerServices Services() {
+    return {.store = *store,
+            .tracker = *tracker,
+            .ledger = *ledger,
+            .clock = clock,
+            .program = "tradewind test",
+            .version = "test",
+            .tracker_name = "local"};
+  }
+
+  SystemClock clock;
+  std::unique_ptr<store::Store> store;
+  std::unique_ptr<tracking::Tracker> tracker;
+  std::unique_ptr<tracking::TrialLedger> ledger;
+  std::string dir;
+  std::string model;   // "name:1"
+  std::string run_id;  // of its training
+
+ private:
+  TestHome() {
+    std::string name =
+        (std::filesystem::temp_directory_path() / "tradewind-server-XXXXXX").string();
+    dir = mkdtemp(name.data());
+    store = std::make_unique<store::Store>(store::Store::OpenOrCreate(dir).value());
+    const store::SourceInfo source{.name = "walk", .sha256 = "0", .format = "csv", .zone = "UTC"};
+    store->Write(TestWalk(6000), source).value();
+    tracker = tracking::LocalTracker::Open(dir + "/tracking", clock).value();
+    ledger = tracking::TrialLedger::Open(dir + "/tracking/ledger.db", clock).value();
+    training::TrainRequest request;
+    request.config = Config::Parse(
+                         "{name: walk, agent: {steps: 1024, seeds: 2, envs: 4}, ppo: "
+                         "{n_steps: 64, batch_size: 64}, validation: {folds: 2}, "
+                         "baselines: {random_runs: 10}, verdict: {bootstrap_runs: 100}}",
+                         "test.yaml")
+                         .value();
+    request.model_name = "walk model";
+    const training::TrainReport report = training::TrainStyle(request,
+                                                              {.store = *store,
+                                                               .tracker = *tracker,
+                                                               .ledger = *ledger,
+                                                               .clock = clock,
+                                                               .runs_dir = dir + "/runs",
+                                                               .program = "tradewind test"},
+                                                              {})
+                                             .value();
+    model = report.model_name + ":" + std::to_string(report.model_version);
+    run_id = report.run_id;
+    tracker->SetAlias(report.model_name, tracking::kChampion, report.model_version).value();
+  }
+
+ public:
+  TestHome(const TestHome&) = delete;
+  TestHome& operator=(const TestHome&) = delete;
+  TestHome(TestHome&&) = delete;
+  TestHome& operator=(TestHome&&) = delete;
+
+  ~TestHome() {
+    std::error_code ignored;
+    std::filesystem::remove_all(dir, ignored);
+  }
+};
+
+class ApiTest : public ::testing::Test {
+ protected:
+  using Json = nlohmann::ordered_json;
+
+  net::ServerRequest Request(const std::string& method, const std::string& target,
+                             const std::string& body = "") const {
+    net::ServerRequest request;
+    request.method = method;
+    request.target = target;
+    request.headers = {{"host", "localhost:8765"},
+                       {"authorization", "Bearer " + std::string(kTestToken)}};
+    if (!body.empty()) request.headers["content-type"] = "application/json";
+    request.body = body;
+    return request;
+  }
+
+  net::ServerResponse Send(const std::string& method, const std::string& target,
+                           const std::string& body = "") {
+    return api_.Handle(Request(method, "/api/v1" + target, body));
+  }
+
+  // The JSON of a good answer.
+  Json Get(const std::string& target) {
+    const net::ServerResponse response = Send("GET", target);
+    EXPECT_EQ(response.status, 200) << target << ": " << response.body;
+    return Json::parse(response.body, nullptr, false);
+  }
+
+  // Starts a simulation and waits for its end.
+  Json Simulate(const std::string& body) {
+    const net::ServerResponse response = Send("POST", "/simulations?wait_ms=2000", body);
+    EXPECT_EQ(response.status, 202) << response.body;
+    Json json = Json::parse(response.body, nullptr, false);
+    for (int i = 0; i < 20 && (json["state"] == "queued" || json["state"] == "running"); ++i) {
+      const net::ServerResponse again = Send("GET", "/simulations/" + Text(json["id"]));
+      json = Json::parse(again.body, nullptr, false);
+    }
+    return json;
+  }
+
+  static std::string Text(const Json& json) { return json.get<std::string>(); }
+
+  std::string Body(const std::string& more = "") const {
+    return "{\"model\": \"" + home_.model + "\", \"from\": \"2015-03-02\", \"to\": \"2015-04-30\"" +
+           more + "}";
+  }
+
+  static ApiOptions Options() {
+    ApiOptions options;
+    options.token = kTestToken;
+    return options;
+  }
+
+  TestHome& home_ = TestHome::Get();
+  Api api_{home_.Services(), Options(), StaticFiles()};
+};
+
+}  // namespace tw::server
