@@ -121,6 +121,7 @@ Status AddOthers(Node& root, const TrialCache& trials, TrialId self,
 
 std::vector<double> WeightsOf(const Node& root, bool exclude_running) {
   std::vector<double> open;
+  open.reserve(root.children.size());
   double total = 0;
   double expandable = 0;
   for (const auto& child : root.children) {

@@ -80,6 +80,7 @@ CmaRates RatesOf(std::size_t dimensions, std::size_t population, bool separable)
     scale = std::min({1 + rates.c1 / rates.c_mu, 1 + 2 * mu_eff_minus / (mu_eff + 2),
                       (1 - rates.c1 - rates.c_mu) / (n * rates.c_mu)});
   }
+  rates.weights.reserve(raw.size());
   for (const double w : raw) rates.weights.push_back(w >= 0 ? w / positive : scale * w / negative);
   return rates;
 }

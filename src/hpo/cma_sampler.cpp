@@ -86,6 +86,7 @@ Status CmaSampler::Start(const SearchSpace& space, bool maximise) {
       const auto value = ValueOf(*trial, options_.consider_pruned_trials);
       if (!value || trial->params.size() != space.size()) continue;
       std::vector<double> x;
+      x.reserve(space.size());
       for (const SpaceEntry& entry : space) {
         const Param* param = trial->Find(entry.name);
         if (param == nullptr) break;

@@ -30,6 +30,10 @@ struct CmaSamplerOptions {
 class CmaSampler final : public Sampler {
  public:
   explicit CmaSampler(const CmaSamplerOptions& options);
+  CmaSampler(const CmaSampler&) = delete;
+  CmaSampler& operator=(const CmaSampler&) = delete;
+  CmaSampler(CmaSampler&&) = delete;
+  CmaSampler& operator=(CmaSampler&&) = delete;
   ~CmaSampler() override;
 
   /// Errors: kUnsupported for several objectives, kUsage for variants that exclude each other.

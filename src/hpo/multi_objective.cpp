@@ -161,6 +161,7 @@ Rows Select2d(const PointSet& points, const Rows& sorted, std::size_t count,
   };
 
   std::vector<Left> left;
+  left.reserve(sorted.size());
   for (const std::size_t row : sorted) {
     const auto p = points.row(row);
     left.push_back({row, p[0], p[1], reference[0], reference[1]});

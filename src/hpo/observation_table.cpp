@@ -99,6 +99,7 @@ void ObservationTable::AddFinished(const StudyView& study, const FrozenTrial& tr
 std::vector<std::pair<std::size_t, double>> ObservationTable::RunningValues(
     const FrozenTrial& trial, bool relative_params) {
   std::vector<std::pair<std::size_t, double>> values;
+  values.reserve(trial.params.size());
   for (const Param& param : trial.params) values.emplace_back(Column(param.name), param.internal);
   if (!relative_params) return values;
   for (const auto& [name, value] : ReadRelativeParams(trial)) {

@@ -458,6 +458,7 @@ std::vector<double> ParzenEstimator::Widths(std::size_t parameter) const {
 
 std::vector<double> ParzenEstimator::Weights() const {
   std::vector<double> weights;
+  weights.reserve(row_slots_.size() + 1);
   for (const Slot slot : row_slots_) weights.push_back(weights_[slot]);
   weights.push_back(weights_[0]);
   return weights;

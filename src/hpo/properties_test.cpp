@@ -12,6 +12,8 @@
 #include "hpo/cma_sampler.h"
 #include "hpo/golden_support.h"
 #include "hpo/mixture_density.h"
+#include "hpo/multi_objective.h"
+#include "hpo/nsga2_sampler.h"
 #include "hpo/partial_fixed_sampler.h"
 #include "hpo/pruners.h"
 #include "hpo/qmc_sampler.h"
@@ -209,6 +211,47 @@ TEST(TpeSamplerTest, RunningTrialsKeepOthersAway) {
   }
   EXPECT_EQ(asked.size(), 8U);
   EXPECT_GT(*asked.rbegin() - *asked.begin(), 0.02);
+}
+
+/// Hypervolume of 600 trials of two spheres of three parameters.
+double VolumeOf(std::shared_ptr<Sampler> sampler, std::unique_ptr<StudyInMemory>& memory) {
+  StudyOptions options;
+  options.directions = {Direction::kMinimize, Direction::kMinimize};
+  options.sampler = std::move(sampler);
+  memory = std::make_unique<StudyInMemory>(options);
+  OptimizeOptions optimize;
+  optimize.n_trials = 600;
+  const auto objective = [](Trial& trial) -> Result<Outcome> {
+    double first = 0;
+    double second = 0;
+    for (const char* name : {"x", "y", "z"}) {
+      const double v = TW_TRY(trial.SuggestFloat(name, -10, 10));
+      first += v * v;
+      second += (v - 2) * (v - 2);
+    }
+    return Outcome::Complete({first, second});
+  };
+  EXPECT_TRUE(memory->study->Optimize(objective, optimize).ok());
+  PointSet points{2, {}};
+  for (const TrialPtr& trial : memory->study->Trials().value()) {
+    if (trial->values[0] > 30 || trial->values[1] > 30) continue;
+    points.values.insert(points.values.end(), trial->values.begin(), trial->values.end());
+  }
+  return Hypervolume(points, std::vector<double>{30, 30});
+}
+
+TEST(Nsga2SamplerTest, BeatsChanceAndSharesItsAttributes) {
+  Nsga2Options nsga;
+  nsga.population_size = 20;
+  std::unique_ptr<StudyInMemory> memory;
+  const double chance = VolumeOf(std::make_shared<RandomSampler>(3), memory);
+  const double ours = VolumeOf(std::make_shared<Nsga2Sampler>(nsga), memory);
+  EXPECT_GT(ours, chance * 1.05);
+  const std::vector<TrialPtr> trials = memory->study->Trials().value();
+  EXPECT_EQ(trials[0]->system_attrs.at("NSGAIISampler:generation"), "0");
+  EXPECT_EQ(trials[20]->system_attrs.at("NSGAIISampler:generation"), "1");
+  const StudyInfo info = memory->storage->GetStudy(memory->study->info().id).value();
+  EXPECT_EQ(NumbersFromJson(info.system_attrs.at("NSGAIISampler:parent:1")).value().size(), 20U);
 }
 
 TEST(BruteForceSamplerTest, TriesEveryLeafOfAConditionalSpaceOnceAndStops) {

@@ -449,6 +449,7 @@ std::vector<std::int64_t> HyperbandBudgets(const HyperbandOptions& options,
       std::floor(std::log(ratio) / std::log(static_cast<double>(options.reduction_factor)));
   const auto count = static_cast<std::int64_t>(std::max(levels, 0.0)) + 1;
   std::vector<std::int64_t> budgets;
+  budgets.reserve(static_cast<std::size_t>(count));
   for (std::int64_t bracket = 0; bracket < count; ++bracket) {
     const std::int64_t s = count - 1 - bracket;
     budgets.push_back(static_cast<std::int64_t>(std::ceil(

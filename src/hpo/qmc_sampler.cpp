@@ -13,6 +13,7 @@ namespace tw::hpo {
 
 std::string QmcKey(QmcType type, const SearchSpace& space) {
   std::vector<std::pair<std::string, ParamValue>> texts;
+  texts.reserve(space.size());
   for (const SpaceEntry& entry : space) {
     texts.emplace_back(entry.name, entry.distribution.PythonRepr());
   }

@@ -195,6 +195,7 @@ double MarginalVarianceJoint(const std::vector<Leaf>& leaves,
                              const std::vector<std::size_t>& features, double centre) {
   std::vector<std::vector<double>> edges;
   std::vector<std::size_t> at(features.size(), 0);
+  edges.reserve(features.size());
   for (const std::size_t feature : features) edges.push_back(EdgesOf(leaves, feature));
   Moments moments;
   while (true) {
@@ -228,6 +229,7 @@ double MarginalVarianceJoint(const std::vector<Leaf>& leaves,
 std::vector<Tree> GrowForest(const std::vector<std::vector<double>>& columns,
                              const std::vector<double>& targets, const ForestOptions& options) {
   std::vector<Tree> forest;
+  forest.reserve(options.trees);
   Grower grower(columns, targets, options.depth_max);
   for (std::size_t t = 0; t < options.trees; ++t) {
     Rng rng(options.seed, "hpo.forest", t);

@@ -22,7 +22,7 @@ struct SamplerCall {
 };
 
 /// Values of a relative sample: one internal value for each entry of the space it was asked for, or
-/// empty when the sampler leaves them to independent sampling.
+/// empty when the sampler leaves them to independent sampling; NaN leaves one of them.
 using RelativeSample = std::vector<double>;
 
 /// Chooses parameters. The study calls, per trial: BeforeTrial, RelativeSpace, SampleRelative, then

@@ -76,6 +76,7 @@ NamedValues FixedOrSuggested(const FrozenTrial& trial) {
     if (values.ok()) return std::move(values).value();
   }
   NamedValues values;
+  values.reserve(trial.params.size());
   for (const Param& param : trial.params) values.emplace_back(param.name, param.value());
   return values;
 }

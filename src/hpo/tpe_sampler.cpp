@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <string>
 #include <utility>
@@ -25,6 +26,7 @@ using internal::ParzenOptions;
 
 // Bounds that change from trial to trial make models that nobody asks for again.
 constexpr std::size_t kModelsPerName = 8;
+constexpr double kTie = 1e-10;
 
 /// Both sides of one space.
 struct Models {
@@ -124,6 +126,7 @@ Result<RelativeSample> TpeSampler::SampleRelative(SamplerCall& call, const Searc
           TW_TRY(Sample(call, part, "hpo.tpe.group." + part.front().name));
       for (std::size_t i = 0; i < part.size(); ++i) values[part[i].name] = drawn[i];
     }
+    sample.reserve(space.size());
     for (const SpaceEntry& entry : space) sample.push_back(values.at(entry.name));
   }
   if (options_.constant_liar) {
@@ -161,6 +164,8 @@ Result<std::vector<double>> TpeSampler::Sample(SamplerCall& call, const SearchSp
   }
   std::vector<std::size_t> columns;
   std::vector<const double*> data;
+  columns.reserve(space.size());
+  data.reserve(space.size());
   for (const SpaceEntry& entry : space) columns.push_back(state.table.Column(entry.name));
   for (const std::size_t column : columns) data.push_back(state.table.column(column));
   state.table.Select(columns, state.below, state.above);
@@ -183,9 +188,12 @@ Result<std::vector<double>> TpeSampler::Sample(SamplerCall& call, const SearchSp
   std::vector<double> bad(count);
   models.below.LogDensity(samples.data(), count, good.data());
   models.above.LogDensity(samples.data(), count, bad.data());
+  // Candidates that are alike (choices seen equally often) differ by the rounding of sums whose
+  // order is that in which the model grew: the first of them is taken, in a continued study too.
   std::size_t best = 0;
   for (std::size_t c = 1; c < count; ++c) {
-    if (good[c] - bad[c] > good[best] - bad[best]) best = c;
+    const double lead = (good[c] - bad[c]) - (good[best] - bad[best]);
+    if (lead > kTie * std::max(1.0, std::abs(good[best] - bad[best]))) best = c;
   }
   std::vector<double> chosen(space.size());
   for (std::size_t i = 0; i < space.size(); ++i) chosen[i] = samples[i * count + best];

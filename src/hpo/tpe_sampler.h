@@ -29,6 +29,10 @@ struct TpeOptions {
 class TpeSampler final : public Sampler {
  public:
   explicit TpeSampler(const TpeOptions& options);
+  TpeSampler(const TpeSampler&) = delete;
+  TpeSampler& operator=(const TpeSampler&) = delete;
+  TpeSampler(TpeSampler&&) = delete;
+  TpeSampler& operator=(TpeSampler&&) = delete;
   ~TpeSampler() override;
 
   /// Errors: kUsage, group without multivariate, or counts below their limits.
