@@ -89,7 +89,7 @@ export function candleFigure(candles: Candles, palette: Colours, narrow: boolean
     layout: baseLayout(palette, {
       margin: { l: narrow ? 48 : 60, r: 10, t: 6, b: 26 }, ...(narrow ? { dragmode: false } : {}),
       xaxis: axis(palette, { type: 'date', rangeslider: { visible: false }, nticks: narrow ? 5 : 10 }),
-      yaxis: axis(palette, { fixedrange: true, tickformat: `.${Math.min(candles.digits, 5)}f`, nticks: 6, zeroline: false }),
+      yaxis: axis(palette, { fixedrange: true, tickformat: `.${Math.min(candles.digits, narrow ? 4 : 5)}f`, nticks: 6, zeroline: false }),
     }),
   };
 }

@@ -136,7 +136,7 @@ export function simFigure(view: SimFigure, palette: Colours): Figure {
         type: 'date', range: view.range, anchor: 'y4', rangeslider: { visible: false }, showspikes: true, spikemode: 'across',
         spikethickness: 1, spikedash: 'solid', spikecolor: palette.muted, spikesnap: 'cursor', nticks: view.narrow ? 5 : 10, showgrid: true,
       }),
-      yaxis: side('price', { tickformat: `.${Math.min(a.digits, 5)}f` }),
+      yaxis: side('price', { tickformat: `.${Math.min(a.digits, view.narrow ? 4 : 5)}f` }),
       yaxis2: side('position', { tickformat: '~s', nticks: 3, zeroline: true }),
       yaxis3: side('equity', { tickformat: ',.0f' }),
       yaxis4: side('drawdown', { tickformat: '.1%', rangemode: 'tozero', zeroline: true }),

@@ -84,6 +84,7 @@ export function SimulatePage(props: { query: Record<string, string> }) {
   const words = useWords();
   const opened = useRef({ sim: props.query.sim, other: props.query.sim2, run: props.query.run === '1' });
   const recent = useRef<() => void>();
+  const shown = useRef<HTMLDivElement>(null);
 
   useEffect(() => {
     void loadPlotly();
@@ -103,6 +104,8 @@ export function SimulatePage(props: { query: Record<string, string> }) {
     setTrade(undefined);
     look(undefined);
     replaceAddress(formatRoute('simulate', [], queryOf(what)));
+    // On a phone the form fills the screen, and what was asked for would appear below it.
+    if (innerWidth < 760) shown.current?.scrollIntoView({ behavior: 'smooth' });
     const simulate = choices.detail?.simulate;
     const same = { ...what, instrument: what.instrument || simulate?.instrument || '' };
     const first = a.start(requestOf(what, what.model));
@@ -187,7 +190,7 @@ export function SimulatePage(props: { query: Record<string, string> }) {
           </div>
           <RecentSimulations current={result?.id} onOpen={open} onHandle={(reload) => { recent.current = reload; }} />
         </form>
-        <div class="stack">
+        <div class="stack" ref={shown}>
           {a.phase === 'busy' && <Running simulation={a.simulation} name={form.model} />}
           {b.phase === 'busy' && a.phase !== 'busy' && <Running simulation={b.simulation} name={form.other} />}
           {a.phase === 'failed' && <Problem error={a.error} retry={complete ? () => void run(form) : undefined} />}

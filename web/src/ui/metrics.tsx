@@ -136,9 +136,9 @@ export function CostTable(props: { a: Result; b?: Result | undefined }) {
   const largest = Math.max(1e-9, ...shown.map(([, , value]) => Math.abs(value(a))), Math.abs(Number(a.costs.net)));
   const bar = (value: number) => <span class={`bar ${value < 0 ? 'neg' : 'pos'}`} style={{ width: `${(Math.abs(value) / largest) * 100}%` }} />;
   return (
-    <table>
+    <table class="costs">
       <thead>
-        <tr><th scope="col">{a.currency}</th><th scope="col" class="num">{b ? a.decider : 'Amount'}</th>{!b && <th scope="col" class="bars"><span class="visually-hidden">Size</span></th>}{b && <th scope="col" class="num second">{b.decider}</th>}</tr>
+        <tr><th scope="col">{a.currency}</th><th scope="col" class="num wrap">{b ? a.decider : 'Amount'}</th>{!b && <th scope="col" class="bars"><span class="visually-hidden">Size</span></th>}{b && <th scope="col" class="num wrap second">{b.decider}</th>}</tr>
       </thead>
       <tbody>
         {shown.map(([name, text, value]) => (

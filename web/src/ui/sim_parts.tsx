@@ -101,17 +101,21 @@ function monthColumns(result: Result, other: Result | undefined, month: string, 
         );
       },
     },
-    { id: 'net', head: other ? `Net, ${result.decider}` : 'Net', num: true, value: (row) => net(row.a), cell: (row) => <Gain value={net(row.a)}>{money(net(row.a), '', true)}</Gain>, foot: money(sum((each) => Number(each.net)), '', true) },
-    { id: 'return', head: 'Return', num: true, value: (row) => row.a?.return, cell: (row) => percent(row.a?.return, 2, true) },
-    { id: 'costs', head: 'Costs', num: true, value: (row) => row.a && totalCost(row.a), cell: (row) => money(row.a && totalCost(row.a)), foot: money(sum(totalCost)) },
-    { id: 'trades', head: 'Trades', num: true, value: (row) => row.a?.trades_closed, cell: (row) => count(row.a?.trades_closed), foot: count(sum((each) => each.trades_closed)) },
+    { id: 'net', head: other ? result.decider : 'Net', wrapHead: true, num: true, value: (row) => net(row.a), cell: (row) => <Gain value={net(row.a)}>{money(net(row.a), '', true)}</Gain>, foot: money(sum((each) => Number(each.net)), '', true) },
   ];
-  if (!other) {
-    columns.splice(4, 0, { id: 'financing', head: 'of it financing', num: true, value: (row) => row.a && -Number(row.a.financing), cell: (row) => money(row.a && -Number(row.a.financing)), foot: money(sum((each) => -Number(each.financing))) });
+  if (other) {
+    columns.push(
+      { id: 'net-b', head: <span class="second">{other.decider}</span>, wrapHead: true, num: true, value: (row) => net(row.b), cell: (row) => <Gain value={net(row.b)}>{money(net(row.b), '', true)}</Gain>, foot: money(other.months.reduce((total, each) => total + Number(each.net), 0), '', true) },
+      { id: 'gap', head: 'First less second', wrapHead: true, num: true, value: (row) => (row.a && row.b ? Number(row.a.net) - Number(row.b.net) : null), cell: (row) => (row.a && row.b ? money(Number(row.a.net) - Number(row.b.net), '', true) : '–') },
+      { id: 'costs', head: 'Costs of the first', wrapHead: true, num: true, value: (row) => row.a && totalCost(row.a), cell: (row) => money(row.a && totalCost(row.a)), foot: money(sum(totalCost)) },
+      { id: 'costs-b', head: 'Costs of the second', wrapHead: true, num: true, value: (row) => row.b && totalCost(row.b), cell: (row) => money(row.b && totalCost(row.b)), foot: money(other.months.reduce((total, each) => total + totalCost(each), 0)) },
+    );
   } else {
     columns.push(
-      { id: 'net-b', head: `Net, ${other.decider}`, num: true, value: (row) => net(row.b), cell: (row) => <Gain value={net(row.b)}>{money(net(row.b), '', true)}</Gain>, foot: money(other.months.reduce((total, each) => total + Number(each.net), 0), '', true) },
-      { id: 'gap', head: 'First less second', num: true, value: (row) => (row.a && row.b ? Number(row.a.net) - Number(row.b.net) : null), cell: (row) => (row.a && row.b ? money(Number(row.a.net) - Number(row.b.net), '', true) : '–') },
+      { id: 'return', head: 'Return', num: true, value: (row) => row.a?.return, cell: (row) => percent(row.a?.return, 2, true) },
+      { id: 'costs', head: 'Costs', num: true, value: (row) => row.a && totalCost(row.a), cell: (row) => money(row.a && totalCost(row.a)), foot: money(sum(totalCost)) },
+      { id: 'financing', head: 'of it financing', wrapHead: true, num: true, value: (row) => row.a && -Number(row.a.financing), cell: (row) => money(row.a && -Number(row.a.financing)), foot: money(sum((each) => -Number(each.financing))) },
+      { id: 'trades', head: 'Trades', num: true, value: (row) => row.a?.trades_closed, cell: (row) => count(row.a?.trades_closed), foot: count(sum((each) => each.trades_closed)) },
     );
   }
   return columns;
@@ -121,7 +125,7 @@ export function MonthsAndCosts(props: { result: Result; other: Result | undefine
   const { result, other } = props;
   const rows = joinMonths(result.months, other?.months ?? []);
   return (
-    <div class="split">
+    <div class={other ? 'stack' : 'split'}>
       <Card title="By month" tools={<span class="muted small">{result.currency}; choose one to see it in the chart</span>}>
         <div class={rows.length > 14 ? 'tall' : ''}>
           <Table label="Results by month" rows={rows} rowKey={(row) => row.month} columns={monthColumns(result, other, props.month, props.onMonth)} selected={(row) => row.month === props.month} onRow={(row) => props.onMonth(row.month === props.month ? '' : row.month)} />

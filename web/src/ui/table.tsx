@@ -10,6 +10,7 @@ export interface Column<Row> {
   value?: (row: Row) => number | string | null | undefined;
   num?: boolean;
   wrap?: boolean;
+  wrapHead?: boolean;
   foot?: ComponentChildren;
 }
 
@@ -25,11 +26,11 @@ export function compareValues(a: number | string | null | undefined, b: number |
   return descending ? -order : order;
 }
 
-export function SortHead(props: { id: string; head: ComponentChildren; num?: boolean; sort: Sort | undefined; onSort?: (sort: Sort) => void }) {
+export function SortHead(props: { id: string; head: ComponentChildren; num?: boolean | undefined; wrap?: boolean | undefined; sort: Sort | undefined; onSort?: (sort: Sort) => void }) {
   const active = props.sort?.by === props.id;
   const order = active ? (props.sort?.descending ? 'descending' : 'ascending') : undefined;
   return (
-    <th scope="col" class={props.num ? 'num' : ''} aria-sort={order}>
+    <th scope="col" class={`${props.num ? 'num' : ''} ${props.wrap ? 'wrap' : ''}`} aria-sort={order}>
       {props.onSort ? (
         <button type="button" onClick={() => props.onSort?.({ by: props.id, descending: active ? !props.sort?.descending : Boolean(props.num) })}>
           {props.head}
@@ -62,7 +63,7 @@ export function Table<Row>(props: {
         <thead>
           <tr>
             {props.columns.map((each) => (
-              <SortHead key={each.id} id={each.id} head={each.head} num={each.num} sort={sort} onSort={each.value ? setSort : undefined} />
+              <SortHead key={each.id} id={each.id} head={each.head} num={each.num} wrap={each.wrapHead} sort={sort} onSort={each.value ? setSort : undefined} />
             ))}
           </tr>
         </thead>
