@@ -14,10 +14,6 @@ cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 # shellcheck source=scripts/common.sh
 source scripts/common.sh
 
-WHEEL=gym_anytrading-2.0.0-py3-none-any.whl
-WHEEL_SHA256=29e88b9d38272ea338c8cfcebc6a0f0302c7a8c02048331ad6a4d22cdd825e54
-BARS=gym_anytrading/datasets/data/FOREX_EURUSD_1H_ASK.csv
-
 usage() { sed -n '2,11p' scripts/quickstart.sh | sed 's/^# \{0,1\}//'; }
 
 web=0
@@ -29,30 +25,9 @@ for option in "$@"; do
   esac
 done
 
-# fetch_bars FOLDER: puts the CSV file there, checked; the package is unpacked, never run.
-fetch_bars() {
-  local folder=$1 work
-  [[ -s $folder/$(basename "$BARS") ]] && return
-  say "fetching a year of EURUSD bars (PyPI: gym-anytrading 2.0.0)"
-  work=$(mktemp -d)
-  if ! python3 -m pip download --quiet --no-input --disable-pip-version-check --no-deps --dest "$work" \
-    gym-anytrading==2.0.0 >"$work/log" 2>&1 </dev/null; then
-    tail -n 5 "$work/log" >&2
-    rm -rf "$work"
-    die "the bars could not be fetched: this step needs PyPI once"
-  fi
-  echo "$WHEEL_SHA256  $work/$WHEEL" | sha256sum --check --quiet ||
-    die "$work/$WHEEL is not the file that was pinned; it was not used"
-  python3 -m zipfile -e "$work/$WHEEL" "$work/unpacked"
-  mkdir -p "$folder"
-  cp "$work/unpacked/$BARS" "$folder/.incoming"
-  mv "$folder/.incoming" "$folder/$(basename "$BARS")"
-  rm -rf "$work"
-}
-
 begin=$SECONDS
 check_processor
-data=$(cache_dir)/data/gym-anytrading-2.0.0
+data=$(bars_folder)
 tags=()
 if [[ ! -s $data/$(basename "$BARS") ]]; then tags+=(data); fi
 if ((web)) && ! have_node; then tags+=(web); fi

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Drives the web application in Debian's headless Chromium against the real program on real data.
+# TW_BINARY: the tradewind program. TW_PICTURES: a folder that receives the pictures of docs/images (optional).
+set -euo pipefail
+here="$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
+cd "$here/../../.."
+# shellcheck source=scripts/common.sh
+source scripts/common.sh
+TW_BINARY=$(readlink -f "$TW_BINARY")
+
+begin=$SECONDS
+npm_ci web
+npm_ci tests/peers/web
+(cd web && npm run --silent check && npm test --silent >"../build/web-unit.log" 2>&1) ||
+  { tail -n 60 build/web-unit.log >&2; die "the unit tests or the types of web/ fail"; }
+(cd web && node build.mjs)
+echo "web: installed, checked, unit-tested and built in $((SECONDS - begin)) s"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+data=$(bars_folder)
+fetch_bars "$data"
+export TRADEWIND_HOME=$work/home
+# Two small agents: what they earn does not matter here, that they differ does.
+train() {
+  "$TW_BINARY" train --quiet --config styles/quickstart.yaml --set name="$1" --set agent.steps=20000 --set agent.seeds=1 \
+    --set validation.folds=2 --set baselines.random_runs=20 --set world.risk.leverage_cap="$2" --seed "$3" >/dev/null
+}
+{
+  "$TW_BINARY" data import --quiet "$data/$(basename "$BARS")" --instrument EURUSD --freq 60min --side ask
+  train quickstart 2.0 1
+  train careful 1.0 2
+} >"$work/setup.log" 2>&1 || { cat "$work/setup.log" >&2; die "the store could not be filled"; }
+echo "web: data and two models after $((SECONDS - begin)) s"
+
+TW_WORK=$work TW_WEB=$PWD/web/dist timeout 150 node --test --test-reporter=spec tests/peers/web/web.test.mjs
+echo "web: done after $((SECONDS - begin)) s"

@@ -1,0 +1,495 @@
+// The workflow of somebody who has run the quickstart, errors included; figures are compared with the command line's.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { accessibility, launch, Watch } from './browser.mjs';
+import { freePort, killAll, serve } from './server.mjs';
+
+const BINARY = process.env.TW_BINARY;
+const HOME = process.env.TRADEWIND_HOME;
+const WEB = process.env.TW_WEB;
+const PICTURES = process.env.TW_PICTURES ?? mkdtempSync(path.join(process.env.TW_WORK, 'pictures-'));
+const MODEL = 'quickstart-eurusd:1';
+const OTHER = 'careful-eurusd:1';
+
+let browser;
+let server;
+let watch;
+let port;
+const run = promisify(execFile);
+
+/** The command line's answer, the oracle of what the pages show. */
+async function cli(...args) {
+  const { stdout } = await run(BINARY, [...args, '--json'], { env: { ...process.env, TRADEWIND_HOME: HOME }, maxBuffer: 1 << 26 });
+  return JSON.parse(stdout);
+}
+
+/** A number as the page writes it, "−1,234.50 USD" or "+3%", back as a number. */
+const amount = (text) => Number(text.replaceAll(',', '').replaceAll('\u2212', '-').replace(/[^\d.+-]/g, ''));
+const metric = (answer, key) => answer.metrics.find((each) => each.id.startsWith(`${key}.v`)).value;
+const near = (actual, expected, slack, what) => assert.ok(Math.abs(actual - expected) <= slack, `${what}: ${actual} is not ${expected}`);
+
+const address = (hash) => `${server.base}#token=${server.token}&${hash.replace(/^#/, '')}`;
+const chart = (page) => page.locator('#chart [data-drawn]');
+const headline = (page) => page.getByTestId('headline-sentence');
+
+async function drawn(page) {
+  await page.waitForFunction(() => document.querySelector('[data-drawn-ms]') && document.querySelector('.js-plotly-plot .main-svg'));
+}
+
+/** Opens Simulate for a period; pressing the button is the test's. */
+async function simulate(page, query) {
+  await page.goto(address(`#/simulate?${new URLSearchParams(query)}`));
+  await page.getByRole('button', { name: 'Simulate', exact: true }).waitFor();
+}
+
+async function press(page) {
+  const button = page.getByRole('button', { name: 'Simulate', exact: true });
+  await page.waitForFunction(() => !document.querySelector('form.panel button[type=submit]')?.disabled);
+  await button.click();
+  await headline(page).waitFor();
+  await drawn(page);
+}
+
+async function picture(page, name, options = {}) {
+  await page.mouse.move(0, 0);
+  await page.waitForTimeout(150);
+  await page.screenshot({ path: path.join(PICTURES, `${name}.png`), ...options });
+}
+
+before(async () => {
+  mkdirSync(PICTURES, { recursive: true });
+  browser = await launch();
+  port = await freePort();
+  server = await serve(BINARY, HOME, WEB, port);
+  watch = new Watch(server.base);
+});
+
+after(async () => {
+  await browser?.close();
+  killAll();
+});
+
+test('with an empty store every page says what to do next', async () => {
+  const home = mkdtempSync(path.join(process.env.TW_WORK, 'empty-'));
+  const empty = await serve(BINARY, home, WEB, await freePort());
+  const seen = new Watch(empty.base);
+  const page = await seen.open(browser);
+  for (const [hash, words] of [['overview', 'no model yet'], ['simulate', 'no data yet'], ['stress', 'no data yet'], ['models', 'no model yet'], ['experiments', 'Nothing was tried yet'], ['data', 'no data yet']]) {
+    await page.goto(`${empty.base}#/${hash}`);
+    await page.getByText(words).first().waitFor();
+    assert.ok(await page.getByText(/tradewind (data import|train)/).first().isVisible(), `${hash} names a command`);
+    assert.deepEqual(await accessibility(page), [], hash);
+  }
+  assert.deepEqual(seen.complaints, []);
+  await page.context().close();
+  assert.equal((await empty.stop()).code, 0, 'the server ends in order');
+});
+
+test('the token leaves the address bar at once', async () => {
+  const page = await watch.open(browser);
+  await page.goto(address('#/overview'));
+  await page.getByRole('heading', { name: 'Overview' }).waitFor();
+  assert.ok(!page.url().includes(server.token));
+  assert.match(page.url(), /#\/overview$/);
+  assert.equal(await page.getByText('read only').count(), 0);
+  await page.context().close();
+});
+
+test('from the overview to what an agent did takes one click', async () => {
+  const page = await watch.open(browser);
+  await page.goto(address('#/overview'));
+  await picture(page, 'web-overview');
+  await page.locator('.model-card', { hasText: 'quickstart-eurusd' }).getByRole('link', { name: 'See what it did' }).click();
+  await headline(page).waitFor();
+  await drawn(page);
+  const text = await headline(page).textContent();
+  assert.match(text, /From 2017-01-\d\d to 2017-1\d-\d\d, quickstart-eurusd:1 (gained|lost) [\d,.]+ USD \([+−][\d.]+%\) in [\d,]+ trades\./);
+  assert.match(await page.getByTestId('trust').textContent(), /not what it is worth/, 'bars of the training are marked');
+  // A link never takes a look at the holdout by itself.
+  assert.equal(await page.locator('input[type=date]').nth(1).inputValue() < '2017-12-01', true);
+  await page.context().close();
+});
+
+test('what did the agent do in March, and what did it cost: as the command line says', async () => {
+  const page = await watch.open(browser);
+  await simulate(page, { model: MODEL });
+  await page.waitForFunction(() => document.querySelectorAll('form.panel select')[3]?.options.length > 5);
+  await page.getByLabel('Period').selectOption({ label: 'Mar 2017' });
+  await press(page);
+  const answer = await cli('backtest', '--model', MODEL, '--from', '2017-03-01', '--to', '2017-03-31');
+  const text = await headline(page).textContent();
+  near(amount(/(?:gained|lost) ([\d,.]+) USD/.exec(text)[1]) * (text.includes(' lost ') ? -1 : 1), metric(answer, 'net_profit'), 0.006, 'net profit');
+  const tile = (name) => page.getByTestId('headline').locator('.tile', { hasText: name }).locator('dd');
+  near(amount((await tile('Sharpe ratio').innerText()).split('\n')[0]), metric(answer, 'sharpe'), 0.006, 'Sharpe ratio');
+  near(amount((await tile('Maximum drawdown').innerText()).split('\n')[0]) / 100, metric(answer, 'max_drawdown'), 6e-5, 'drawdown');
+  const costs = answer.costs;
+  const total = Number(costs.spread) + Number(costs.slippage) + Number(costs.commission) - Number(costs.financing) - Number(costs.conversion_effect);
+  near(amount((await tile('All costs').innerText()).split('\n')[0]), total, 0.02, 'costs');
+  assert.match(await page.locator('#trades h2 + span').textContent(), /shown: net/);
+  await page.context().close();
+});
+
+test('a month of a longer period: its sentence, its bars, its trades', async () => {
+  const page = await watch.open(browser);
+  await simulate(page, { model: MODEL, run: 1 });
+  await headline(page).waitFor();
+  await drawn(page);
+  await page.getByRole('button', { name: 'March 2017' }).click();
+  assert.match(await page.getByTestId('month-sentence').textContent(), /In March 2017, quickstart-eurusd:1 (gained|lost|neither).*of costs inside that/);
+  await page.getByText('Each candle is').waitFor({ state: 'hidden' });
+  const entries = await page.locator('#trades tbody tr td:nth-child(2)').allTextContents();
+  assert.ok(entries.length > 0 && entries.every((entry) => entry === 'open' || entry >= '2017-02-28'), 'trades of the month only');
+  await page.context().close();
+});
+
+test('is it better than the other one', async () => {
+  const page = await watch.open(browser);
+  await simulate(page, { model: MODEL, with: OTHER, from: '2017-03-01', to: '2017-05-31' });
+  await press(page);
+  await page.getByTestId('comparison').waitFor();
+  await page.waitForFunction(() => document.querySelector('[data-testid=comparison]').textContent.length > 90);
+  const text = await page.getByTestId('comparison').textContent();
+  const [a, b] = await Promise.all([MODEL, OTHER].map((model) => cli('backtest', '--model', model, '--from', '2017-03-01', '--to', '2017-05-31')));
+  const gap = metric(a, 'net_profit') - metric(b, 'net_profit');
+  const [, ahead, sum] = /(\S+) ended ([\d,.]+) USD ahead of/.exec(text);
+  assert.equal(ahead, gap > 0 ? MODEL : OTHER);
+  near(amount(sum), Math.abs(gap), 0.011, 'difference');
+  assert.ok(text.length > 90, `the server says whether it is luck: ${text}`);
+  assert.equal(await page.locator('.tile .other').count() > 5, true, 'metrics of both');
+  await picture(page, 'web-simulate', { clip: { x: 0, y: 0, width: 1400, height: 900 } });
+  await page.context().close();
+});
+
+test('trades sort, filter and lead into the chart', async () => {
+  const page = await watch.open(browser);
+  await simulate(page, { model: MODEL, from: '2017-02-01', to: '2017-09-29' });
+  await press(page);
+  const cells = (column) => page.locator(`#trades tbody tr td:nth-child(${column})`).allTextContents();
+  await page.locator('#trades').getByRole('button', { name: 'Net', exact: true }).click();
+  await page.waitForFunction(() => document.querySelector('#trades th[aria-sort=descending]')?.textContent === 'Net');
+  await page.waitForFunction(() => !document.querySelector('#trades .busy'));
+  const nets = (await cells(8)).map(amount);
+  assert.deepEqual(nets, [...nets].sort((x, y) => y - x));
+  await page.getByLabel('Side').selectOption('short');
+  await page.waitForFunction(() => [...document.querySelectorAll('#trades tbody tr td:nth-child(3)')].every((cell) => cell.textContent.includes('short')));
+  const before = Number(await chart(page).getAttribute('data-drawn'));
+  await page.locator('#trades tbody tr').nth(1).getByRole('button').click();
+  await page.waitForFunction((turn) => Number(document.querySelector('#chart [data-drawn]').getAttribute('data-drawn')) > turn, before);
+  await page.getByText('Each candle is').waitFor({ state: 'hidden' });
+  assert.equal(await page.locator('#trades tr.selected').count(), 1);
+  await page.context().close();
+});
+
+test('the chart is driven by keys and by the mouse', async () => {
+  const page = await watch.open(browser);
+  await simulate(page, { model: MODEL, from: '2017-02-01', to: '2017-09-29' });
+  await press(page);
+  const frame = page.locator('#chart [data-drawn]');
+  const turn = async (act) => {
+    const now = Number(await frame.getAttribute('data-drawn'));
+    await act();
+    await page.waitForFunction((old) => Number(document.querySelector('#chart [data-drawn]').getAttribute('data-drawn')) > old, now);
+    return Number(await frame.getAttribute('data-points'));
+  };
+  await frame.focus();
+  const whole = Number(await frame.getAttribute('data-points'));
+  assert.ok(whole <= 900, `${whole} points for the whole`);
+  await turn(() => page.keyboard.press('+'));
+  await turn(() => page.keyboard.press('ArrowLeft'));
+  await turn(() => page.keyboard.press('0'));
+  assert.equal(Number(await frame.getAttribute('data-points')), whole);
+  const box = await page.locator('#chart .nsewdrag').first().boundingBox();
+  await turn(async () => {
+    await page.mouse.move(box.x + box.width * 0.4, box.y + 60);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.45, box.y + 60, { steps: 4 });
+    await page.mouse.up();
+  });
+  await page.getByText('Each candle is').waitFor({ state: 'hidden' });
+  await page.mouse.move(box.x + box.width * 0.5, box.y + 60);
+  await page.waitForFunction(() => /O [\d.]+ H [\d.]+ L/.test(document.querySelector('.readout').textContent));
+  await turn(() => page.mouse.dblclick(box.x + box.width * 0.5, box.y + 60));
+  assert.equal(Number(await frame.getAttribute('data-points')), whole, 'a double click shows all again');
+  await page.context().close();
+});
+
+test('a copied address shows the same to somebody without the token, who cannot start anything', async () => {
+  const page = await watch.open(browser);
+  await simulate(page, { model: MODEL, from: '2017-03-01', to: '2017-03-31' });
+  await press(page);
+  await page.waitForFunction(() => location.hash.includes('sim='));
+  const [link, text] = [page.url(), await headline(page).textContent()];
+  assert.ok(!link.includes(server.token));
+  const guest = await watch.open(browser);
+  await guest.goto(link);
+  await headline(guest).waitFor();
+  assert.equal(await headline(guest).textContent(), text);
+  await guest.getByText('read only').waitFor();
+  await guest.getByRole('button', { name: 'Simulate', exact: true }).click();
+  await guest.getByRole('alert').getByText(/token/i).first().waitFor();
+  // And a reload keeps what was there.
+  await page.reload();
+  await headline(page).waitFor();
+  assert.equal(await headline(page).textContent(), text);
+  await guest.context().close();
+  await page.context().close();
+});
+
+test('trades, report and picture can be taken along', async () => {
+  const page = await watch.open(browser);
+  await simulate(page, { model: MODEL, from: '2017-03-01', to: '2017-03-31' });
+  await press(page);
+  const take = async (name) => {
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name, exact: true }).click()]);
+    return readFileSync(await file.path());
+  };
+  const shown = Number(/([\d,]+) shown/.exec(await page.locator('#trades h2 + span').textContent())[1].replace(',', ''));
+  const lines = (await take('Trades')).toString().trim().split('\n');
+  assert.equal(lines.length - 1, shown, 'a line a trade');
+  assert.match((await take('Report')).toString(), /<!doctype html>/i);
+  assert.ok((await take('Equity')).length > 1000);
+  const png = await take('Picture');
+  assert.deepEqual([...png.subarray(1, 4)], [...Buffer.from('PNG')]);
+  assert.ok(png.length > 20_000, `the picture has ${png.length} bytes`);
+  await page.context().close();
+});
+
+test('other costs cost more, and the form says what is wrong', async () => {
+  const page = await watch.open(browser);
+  await simulate(page, { model: MODEL, from: '2017-03-01', to: '2017-03-31' });
+  await press(page);
+  const cost = async () => amount(/costs took ([\d,.]+)/.exec(await page.locator('.lead-card p').nth(1).textContent())[1]);
+  const cheap = await cost();
+  await page.getByText('Costs as the model was trained with').click();
+  await page.getByLabel('Spread, times').fill('3');
+  const before = page.url();
+  await page.getByRole('button', { name: 'Simulate', exact: true }).click();
+  await page.waitForFunction((old) => location.href !== old && location.hash.includes('sim='), before);
+  await page.waitForFunction((old) => Number(/costs took ([\d,.]+)/.exec(document.querySelector('.lead-card').textContent)[1].replaceAll(',', '')) > old, cheap);
+  await page.getByLabel('Spread, times').fill('-2');
+  await page.getByRole('button', { name: 'Simulate', exact: true }).click();
+  await page.getByText('must be between 0 and 100').waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-invalid')), 'true', 'the field at fault has the focus');
+  await page.context().close();
+});
+
+test('a period without bars and a model that is not there are told in words', async () => {
+  const page = await watch.open(browser);
+  await simulate(page, { model: MODEL, from: '2017-03-04', to: '2017-03-05' });
+  await page.waitForFunction(() => !document.querySelector('form.panel button[type=submit]').disabled);
+  await page.getByRole('button', { name: 'Simulate', exact: true }).click();
+  await page.getByRole('alert').first().waitFor();
+  assert.match(await page.getByRole('alert').first().textContent(), /2017-03-0[45]|no bars|too few|bars/i);
+  await simulate(page, { model: 'nobody:7' });
+  await page.getByText('nobody:7 (not there)').first().waitFor({ state: 'attached' });
+  assert.ok(await page.getByRole('button', { name: 'Simulate', exact: true }).isDisabled());
+  await page.goto(address('#/models/nobody:7'));
+  await page.getByText('There is no model nobody:7').waitFor();
+  await page.goto(address('#/nowhere'));
+  await page.getByText('There is no such page').waitFor();
+  await page.context().close();
+});
+
+test('a simulation can be cancelled while others wait before it', async () => {
+  const page = await watch.open(browser);
+  await simulate(page, { model: MODEL, from: '2017-03-01', to: '2017-09-29' });
+  await page.waitForFunction(() => !document.querySelector('form.panel button[type=submit]').disabled);
+  // Others, slow enough together, are before it in the queue.
+  const head = { authorization: `Bearer ${server.token}`, 'content-type': 'application/json' };
+  const others = [];
+  for (let seed = 0; seed < 60; ++seed) {
+    const answer = await fetch(`${server.base}api/v1/simulations`, { method: 'POST', headers: head, body: JSON.stringify({ model: OTHER, from: '2017-01-16', to: '2017-09-29', what_if: { path: 'resampled', seed } }) });
+    if (answer.status !== 202) break;
+    others.push((await answer.json()).id);
+  }
+  await page.getByRole('button', { name: 'Simulate', exact: true }).click();
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.waitForFunction(() => document.querySelector('form.panel button[type=submit]'));
+  const cancelled = await page.getByText('Cancelled. What was computed is gone').count();
+  assert.ok(cancelled === 1 || (await headline(page).count()) === 1, 'cancelled, or done before the click arrived');
+  for (const id of others) await fetch(`${server.base}api/v1/simulations/${id}`, { method: 'DELETE', headers: head });
+  await page.context().close();
+});
+
+test('what-if sliders trade again at once, and are not counted', async () => {
+  const page = await watch.open(browser);
+  const ledger = async () => (await (await fetch(`${server.base}api/v1/trials`)).json());
+  const before = await ledger();
+  await page.goto(address(`#/stress?model=${MODEL}&from=2017-02-01&to=2017-09-29`));
+  const sentence = page.getByTestId('stress-sentence');
+  await sentence.getByText('As it was').waitFor();
+  await page.getByLabel('Spread').fill('3');
+  await sentence.getByText('With 3 times the spread').waitFor();
+  await page.waitForFunction(() => {
+    const [, now, old] = /costs are ([\d,.]+) instead of ([\d,.]+)\./.exec(document.querySelector('[data-testid=stress-sentence]').textContent) ?? [];
+    return now && Number(now.replaceAll(',', '')) > Number(old.replaceAll(',', '')) * 1.2;
+  });
+  assert.match(await page.getByRole('note').textContent(), /not counted as a trial/);
+  await page.getByRole('button', { name: 'with a shock' }).click();
+  await sentence.getByText('a jump of').waitFor();
+  await drawn(page);
+  await picture(page, 'web-stress', { clip: { x: 0, y: 0, width: 1400, height: 900 } });
+  assert.deepEqual(await accessibility(page), []);
+  const now = await ledger();
+  assert.equal(now.count, before.count);
+  assert.equal(now.holdout_looks.length, before.holdout_looks.length);
+  await page.context().close();
+});
+
+test('experiments: runs, one run with its curves, two beside each other, the ledger', async () => {
+  const page = await watch.open(browser);
+  await page.goto(address('#/experiments'));
+  await page.getByRole('link', { name: 'quickstart-EURUSD' }).waitFor();
+  await page.getByLabel('Filter, as in MLflow').fill("params.nothing = 'x'");
+  await page.keyboard.press('Enter');
+  await page.getByText('No run fits this filter').waitFor();
+  await page.getByLabel('Filter, as in MLflow').fill('metrics.sharpe >');
+  await page.keyboard.press('Enter');
+  await page.getByRole('alert').waitFor();
+  await page.getByLabel('Filter, as in MLflow').fill('');
+  await page.keyboard.press('Enter');
+  await page.getByLabel('Compare quickstart-EURUSD').check();
+  await page.getByLabel('Compare careful-EURUSD').check();
+  await page.getByRole('link', { name: 'Compare 2' }).click();
+  await page.getByText('world.risk.leverage_cap').first().waitFor();
+  await page.locator('.curves .main-svg').first().waitFor();
+  assert.deepEqual(await accessibility(page), [], 'comparison');
+  await page.goto(address('#/experiments'));
+  await page.getByRole('link', { name: 'quickstart-EURUSD' }).click();
+  await page.locator('.curves .main-svg').first().waitFor();
+  await page.getByText('rollout/ep_rew_mean').first().waitFor();
+  assert.deepEqual(await accessibility(page), [], 'run');
+  await page.waitForTimeout(300);
+  await picture(page, 'web-run', { clip: { x: 0, y: 0, width: 1400, height: 900 } });
+  await page.goto(address('#/experiments/trials'));
+  await page.getByText('trials are counted').waitFor();
+  assert.deepEqual(await accessibility(page), [], 'ledger');
+  await page.context().close();
+});
+
+test('data and models: coverage, quality, lineage, verdict', async () => {
+  const page = await watch.open(browser);
+  await page.goto(address('#/data'));
+  await page.getByText('of 100').waitFor();
+  const check = await cli('data', 'check', '--instrument', 'EURUSD', '--freq', '60min');
+  assert.match(await page.getByText('of 100').textContent(), new RegExp(`^${check.score} of 100`));
+  await page.locator('.cell').first().waitFor();
+  await page.locator('.plot .main-svg').first().waitFor();
+  await page.locator('.cell').nth(2).hover();
+  await page.getByRole('tooltip').getByText('openings have a bar').waitFor();
+  await page.keyboard.press('Escape');
+  assert.ok(await page.getByRole('tooltip').isHidden(), 'Escape hides a definition');
+  assert.deepEqual(await accessibility(page), [], 'data');
+  await page.goto(address(`#/models/${MODEL}`));
+  await page.getByTestId('version').getByText('bars unchanged since training').waitFor();
+  await page.getByText('Sharpe ratio').first().waitFor();
+  assert.deepEqual(await accessibility(page), [], 'models');
+  await page.context().close();
+});
+
+test('in the dark and on a phone nothing is lost, and nothing leaves the screen', async () => {
+  for (const [name, options] of [['dark', { colorScheme: 'dark' }], ['phone', { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true }]]) {
+    const page = await watch.open(browser, options);
+    for (const hash of ['overview', `simulate?model=${MODEL}&with=${OTHER}&from=2017-03-01&to=2017-05-31&run=1`, `stress?model=${MODEL}`, `models/${MODEL}`, 'experiments', 'data']) {
+      await page.goto(address(`#/${hash}`));
+      await page.locator('h1').waitFor();
+      if (hash.startsWith('simulate')) {
+        await headline(page).waitFor();
+        await drawn(page);
+        await page.getByTestId('comparison').waitFor();
+      } else {
+        await page.waitForTimeout(700);
+      }
+      assert.deepEqual(await accessibility(page), [], `${name}: ${hash}`);
+      const beyond = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      assert.ok(beyond <= 0, `${name}: ${hash} is ${beyond} pixels too wide`);
+      if (hash.startsWith('simulate')) {
+        await page.locator('.lead-card').scrollIntoViewIfNeeded();
+        await picture(page, `web-simulate-${name}`);
+      }
+    }
+    await page.context().close();
+  }
+});
+
+test('keys alone are enough', async () => {
+  const page = await watch.open(browser);
+  await page.goto(address('#/simulate'));
+  await page.waitForFunction(() => document.querySelector('form.panel button[type=submit]') && !document.querySelector('form.panel button[type=submit]').disabled);
+  await page.locator('body').press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the content');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'main');
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), 'SELECT', 'the model is the first field');
+  await page.locator('input[type=date]').first().focus();
+  await page.keyboard.press('Enter');
+  await headline(page).waitFor();
+  await page.context().close();
+});
+
+test('the server is lost and comes back', async () => {
+  const page = await watch.open(browser);
+  await simulate(page, { model: MODEL, from: '2017-03-01', to: '2017-03-31' });
+  await page.waitForFunction(() => !document.querySelector('form.panel button[type=submit]').disabled);
+  // The simulation is held where it still runs, and the server dies before its progress is asked for.
+  await page.route(/simulations\?wait_ms/, async (route) => {
+    const answer = await route.fetch();
+    const body = await answer.json();
+    await route.fulfill({ response: answer, json: { ...body, state: 'running', progress: { phase: 'trading', done: 100, total: 500 } } });
+  });
+  await page.route(/\/events$/, async (route) => {
+    if (server) {
+      await server.kill();
+      server = undefined;
+    }
+    await route.continue();
+  });
+  await page.getByRole('button', { name: 'Simulate', exact: true }).click();
+  await page.getByText('The server cannot be reached').first().waitFor();
+  await page.getByText('100 of 500 bars').waitFor();
+  await page.unroute(/simulations\?wait_ms/);
+  await page.unroute(/\/events$/);
+  server = await serve(BINARY, HOME, WEB, port);
+  await page.getByText('The server no longer knows this simulation').waitFor({ timeout: 20_000 });
+  await page.locator('.offline').waitFor({ state: 'detached' });
+  // The token may be a new one: the page is told by the address that the new server printed.
+  await page.goto(address('#/overview'));
+  await simulate(page, { model: MODEL, from: '2017-03-01', to: '2017-03-31' });
+  await press(page);
+  await page.context().close();
+});
+
+test('a year of hourly bars is drawn in a blink', async () => {
+  const page = await watch.open(browser);
+  await simulate(page, { model: MODEL, from: '2017-01-09', to: '2017-10-13' });
+  await press(page);
+  const times = [];
+  for (let turn = 0; turn < 5; ++turn) {
+    await page.getByText('Costs').first().waitFor();
+    times.push(await page.evaluate(async () => {
+      const frame = document.querySelector('#chart [data-drawn]');
+      const old = Number(frame.getAttribute('data-drawn'));
+      const begin = performance.now();
+      document.querySelector('form.panel button[type=submit]').click();
+      await new Promise((resolve) => {
+        const look = () => (Number(document.querySelector('#chart [data-drawn]')?.getAttribute('data-drawn')) > old ? requestAnimationFrame(resolve) : requestAnimationFrame(look));
+        look();
+      });
+      return [performance.now() - begin, Number(document.querySelector('[data-drawn-ms]').getAttribute('data-drawn-ms'))];
+    }));
+    await page.waitForTimeout(300);
+  }
+  const middle = (row) => times.map((each) => each[row]).sort((x, y) => x - y)[2].toFixed(0);
+  console.log(`click to data in the page ${middle(0)} ms, chart drawn in ${middle(1)} ms (medians of 5; not asserted)`);
+  await page.context().close();
+});
+
+test('nothing was complained about, and nothing asked for elsewhere', () => {
+  assert.deepEqual(watch.complaints, []);
+  assert.deepEqual([...watch.foreign], []);
+});
