@@ -40,12 +40,12 @@ function useRescue(reachable: boolean): void {
   }, [reachable]);
 }
 
-function PageOf(props: { page: string; rest: string[]; query: Record<string, string> }) {
+function PageOf(props: { page: string; rest: string[]; query: Record<string, string>; turn: number }) {
   switch (props.page) {
     case '':
     case 'overview': return <OverviewPage />;
-    case 'simulate': return <SimulatePage query={props.query} />;
-    case 'stress': return <StressPage query={props.query} />;
+    case 'simulate': return <SimulatePage key={props.turn} query={props.query} />;
+    case 'stress': return <StressPage key={props.turn} query={props.query} />;
     case 'models': return <ModelsPage rest={props.rest} />;
     case 'experiments': return <ExperimentsPage rest={props.rest} query={props.query} />;
     case 'data': return <DataPage rest={props.rest} />;
@@ -85,12 +85,12 @@ export function App() {
             <span class="badge warn" data-tip="Reading works; simulating needs the address that `tradewind serve` printed, which carries the token.">read only</span>
           )}
           <button type="button" class="button tiny" onClick={toggleTheme}>Light or dark</button>
-          {status.data && <span class="wrap">{status.data.program} {status.data.version}</span>}
+          {status.data && <span class="wrap">{status.data.program}</span>}
         </div>
       </header>
       <main id="main" ref={main} tabIndex={-1}>
         {!reachable && <div class="offline" role="alert">The server cannot be reached. Is `tradewind serve` still running? Trying again…</div>}
-        <PageOf page={current} rest={route.rest} query={route.query} />
+        <PageOf page={current} rest={route.rest} query={route.query} turn={route.turn} />
       </main>
       <TipLayer />
       <ToastLayer />

@@ -33,5 +33,5 @@ train() {
 } >"$work/setup.log" 2>&1 || { cat "$work/setup.log" >&2; die "the store could not be filled"; }
 echo "web: data and two models after $((SECONDS - begin)) s"
 
-TW_WORK=$work TW_WEB=$PWD/web/dist timeout 150 node --test --test-reporter=spec tests/peers/web/web.test.mjs
+TW_WORK=$work TW_WEB=$PWD/web/dist timeout 600 node --test --test-reporter=spec tests/peers/web/web.test.mjs
 echo "web: done after $((SECONDS - begin)) s"

@@ -54,6 +54,14 @@ async function press(page) {
   await drawn(page);
 }
 
+/** Waits until the chart's window lies inside these days. */
+async function shows(page, from, to) {
+  await page.waitForFunction(([first, last]) => {
+    const frame = document.querySelector('#chart [data-drawn]');
+    return Number(frame.dataset.from) >= first && Number(frame.dataset.to) <= last;
+  }, [Date.parse(from), Date.parse(to) + 86_400_000]);
+}
+
 async function picture(page, name, options = {}) {
   await page.mouse.move(0, 0);
   await page.waitForTimeout(150);
@@ -140,7 +148,7 @@ test('a month of a longer period: its sentence, its bars, its trades', async () 
   await drawn(page);
   await page.getByRole('button', { name: 'March 2017' }).click();
   assert.match(await page.getByTestId('month-sentence').textContent(), /In March 2017, quickstart-eurusd:1 (gained|lost|neither).*of costs inside that/);
-  await page.getByText('Each candle is').waitFor({ state: 'hidden' });
+  await shows(page, '2017-02-28', '2017-03-31');
   const entries = await page.locator('#trades tbody tr td:nth-child(2)').allTextContents();
   assert.ok(entries.length > 0 && entries.every((entry) => entry === 'open' || entry >= '2017-02-28'), 'trades of the month only');
   await page.context().close();
@@ -174,12 +182,16 @@ test('trades sort, filter and lead into the chart', async () => {
   await page.waitForFunction(() => !document.querySelector('#trades .busy'));
   const nets = (await cells(8)).map(amount);
   assert.deepEqual(nets, [...nets].sort((x, y) => y - x));
-  await page.getByLabel('Side').selectOption('short');
+  await page.locator('#trades').getByLabel('Side').selectOption('short');
   await page.waitForFunction(() => [...document.querySelectorAll('#trades tbody tr td:nth-child(3)')].every((cell) => cell.textContent.includes('short')));
   const before = Number(await chart(page).getAttribute('data-drawn'));
   await page.locator('#trades tbody tr').nth(1).getByRole('button').click();
   await page.waitForFunction((turn) => Number(document.querySelector('#chart [data-drawn]').getAttribute('data-drawn')) > turn, before);
-  await page.getByText('Each candle is').waitFor({ state: 'hidden' });
+  const entry = await page.locator('#trades tr.selected button').textContent();
+  await page.waitForFunction((ms) => {
+    const frame = document.querySelector('#chart [data-drawn]');
+    return Number(frame.dataset.from) < ms && ms < Number(frame.dataset.to) && Number(frame.dataset.to) - Number(frame.dataset.from) < 40 * 86_400_000;
+  }, Date.parse(`${entry.replace(' ', 'T')}Z`));
   assert.equal(await page.locator('#trades tr.selected').count(), 1);
   await page.context().close();
 });
@@ -209,7 +221,7 @@ test('the chart is driven by keys and by the mouse', async () => {
     await page.mouse.move(box.x + box.width * 0.45, box.y + 60, { steps: 4 });
     await page.mouse.up();
   });
-  await page.getByText('Each candle is').waitFor({ state: 'hidden' });
+  await page.waitForFunction(() => Number(document.querySelector('#chart [data-drawn]').dataset.to) - Number(document.querySelector('#chart [data-drawn]').dataset.from) < 30 * 86_400_000);
   await page.mouse.move(box.x + box.width * 0.5, box.y + 60);
   await page.waitForFunction(() => /O [\d.]+ H [\d.]+ L/.test(document.querySelector('.readout').textContent));
   await turn(() => page.mouse.dblclick(box.x + box.width * 0.5, box.y + 60));
@@ -244,7 +256,7 @@ test('trades, report and picture can be taken along', async () => {
   await simulate(page, { model: MODEL, from: '2017-03-01', to: '2017-03-31' });
   await press(page);
   const take = async (name) => {
-    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name, exact: true }).click()]);
+    const [file] = await Promise.all([page.waitForEvent('download'), page.locator('.lead-card, #chart').getByRole('button', { name, exact: true }).click()]);
     return readFileSync(await file.path());
   };
   const shown = Number(/([\d,]+) shown/.exec(await page.locator('#trades h2 + span').textContent())[1].replace(',', ''));
@@ -264,7 +276,7 @@ test('other costs cost more, and the form says what is wrong', async () => {
   await press(page);
   const cost = async () => amount(/costs took ([\d,.]+)/.exec(await page.locator('.lead-card p').nth(1).textContent())[1]);
   const cheap = await cost();
-  await page.getByText('Costs as the model was trained with').click();
+  await page.getByText('Costs, as in training').click();
   await page.getByLabel('Spread, times').fill('3');
   const before = page.url();
   await page.getByRole('button', { name: 'Simulate', exact: true }).click();
@@ -294,24 +306,35 @@ test('a period without bars and a model that is not there are told in words', as
   await page.context().close();
 });
 
-test('a simulation can be cancelled while others wait before it', async () => {
+test('a simulation that takes long shows how far it is, and can be cancelled', async () => {
   const page = await watch.open(browser);
   await simulate(page, { model: MODEL, from: '2017-03-01', to: '2017-09-29' });
   await page.waitForFunction(() => !document.querySelector('form.panel button[type=submit]').disabled);
-  // Others, slow enough together, are before it in the queue.
-  const head = { authorization: `Bearer ${server.token}`, 'content-type': 'application/json' };
-  const others = [];
-  for (let seed = 0; seed < 60; ++seed) {
-    const answer = await fetch(`${server.base}api/v1/simulations`, { method: 'POST', headers: head, body: JSON.stringify({ model: OTHER, from: '2017-01-16', to: '2017-09-29', what_if: { path: 'resampled', seed } }) });
-    if (answer.status !== 202) break;
-    others.push((await answer.json()).id);
-  }
+  // A year takes a blink, so the wire makes it long: it is told as running until somebody asks to cancel it.
+  let state;
+  const told = new Promise((resolve) => {
+    page.route(/simulations\?wait_ms/, async (route) => {
+      const answer = await route.fetch();
+      state = { ...(await answer.json()), state: 'running', finished: null, progress: { phase: 'trading', done: 1234, total: 5000 } };
+      await route.fulfill({ response: answer, json: state });
+    });
+    page.route(/\/cancel$/, async (route) => {
+      resolve(route.request().headers().authorization);
+      await route.continue();
+    });
+    page.route(/\/events$/, async (route) => {
+      await told;
+      const last = { ...state, state: 'cancelled', progress: { phase: 'ended', done: 1300, total: 5000 } };
+      await route.fulfill({ contentType: 'text/event-stream', body: `: alive\n\nevent: simulation\ndata: ${JSON.stringify(last)}\n\n` });
+    });
+  });
   await page.getByRole('button', { name: 'Simulate', exact: true }).click();
+  await page.getByText('Trading bar by bar, 1,234 of 5,000 bars').waitFor();
+  assert.equal(await page.getByRole('progressbar').getAttribute('aria-valuenow'), '25');
   await page.getByRole('button', { name: 'Cancel' }).click();
-  await page.waitForFunction(() => document.querySelector('form.panel button[type=submit]'));
-  const cancelled = await page.getByText('Cancelled. What was computed is gone').count();
-  assert.ok(cancelled === 1 || (await headline(page).count()) === 1, 'cancelled, or done before the click arrived');
-  for (const id of others) await fetch(`${server.base}api/v1/simulations/${id}`, { method: 'DELETE', headers: head });
+  await page.getByText('Cancelled. What was computed is gone').waitFor();
+  assert.equal(await told, `Bearer ${server.token}`);
+  await page.getByRole('button', { name: 'Simulate', exact: true }).waitFor();
   await page.context().close();
 });
 
@@ -355,13 +378,14 @@ test('experiments: runs, one run with its curves, two beside each other, the led
   await page.getByLabel('Compare quickstart-EURUSD').check();
   await page.getByLabel('Compare careful-EURUSD').check();
   await page.getByRole('link', { name: 'Compare 2' }).click();
-  await page.getByText('world.risk.leverage_cap').first().waitFor();
+  await page.getByText('Parameters that differ').waitFor();
+  assert.deepEqual(await page.getByRole('row', { name: /^seed/ }).getByRole('cell').allTextContents(), ['seed', '1', '2']);
   await page.locator('.curves .main-svg').first().waitFor();
   assert.deepEqual(await accessibility(page), [], 'comparison');
   await page.goto(address('#/experiments'));
   await page.getByRole('link', { name: 'quickstart-EURUSD' }).click();
   await page.locator('.curves .main-svg').first().waitFor();
-  await page.getByText('rollout/ep_rew_mean').first().waitFor();
+  await page.locator('figcaption', { hasText: 'rollout/ep_rew_mean' }).waitFor();
   assert.deepEqual(await accessibility(page), [], 'run');
   await page.waitForTimeout(300);
   await picture(page, 'web-run', { clip: { x: 0, y: 0, width: 1400, height: 900 } });

@@ -39,7 +39,7 @@ test('merged points show a band around the equity, single bars do not', () => {
 });
 
 test('the line above the chart', () => {
-  assert.deepEqual(readout(series, 1, 'USD').slice(2), ['short 1,000', 'equity 90.00 USD', 'drawdown \u221212.00%']);
+  assert.deepEqual(readout(series, 1).slice(2), ['short 1,000', 'equity 90.00', 'drawdown \u221212.00%']);
   assert.equal(faint('#ff0080', 0.5), 'rgba(255,0,128,0.5)');
 });
 

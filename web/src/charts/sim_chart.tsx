@@ -35,9 +35,9 @@ export function limitsOf(a: Result, b?: Result): Span {
   return { from, to: Math.max(to, from + bar) };
 }
 
-/** About one point every two pixels: more cannot be seen. */
+/** A point every pixel and a half: more cannot be seen. */
 function pointsFor(width: number): number {
-  return Math.max(120, Math.min(900, Math.round((width || 900) / 1.8)));
+  return Math.max(120, Math.min(900, Math.round((width || 900) / 1.5)));
 }
 
 const STEPS: [string, number][] = [['1 d', 1], ['1 w', 7], ['1 mo', 31], ['3 mo', 92], ['1 y', 366]];
@@ -102,7 +102,7 @@ export function SimChart(props: SimChartProps) {
   const say = (ms: number | undefined) => {
     if (!line.current || !loaded) return;
     const row = ms === undefined ? loaded.a.time.length - 1 : Math.max(0, Math.min(loaded.a.time.length - 1, lowerBound(loaded.a.time, ms + 1) - 1));
-    line.current.replaceChildren(...readout(loaded.a, row, a.currency).map((part) => {
+    line.current.replaceChildren(...readout(loaded.a, row).map((part) => {
       const item = document.createElement('span');
       item.textContent = part;
       return item;
@@ -140,7 +140,7 @@ export function SimChart(props: SimChartProps) {
         </div>
       </div>
       <div class="readout" ref={line} aria-hidden="true" />
-      <div tabIndex={0} role="group" aria-label="Chart of the simulation. Arrow keys move, plus and minus zoom, 0 shows all." onKeyDown={onKey} data-drawn={loaded?.turn ?? 0} data-points={loaded?.a.time.length ?? 0}>
+      <div tabIndex={0} role="group" aria-label="Chart of the simulation. Arrow keys move, plus and minus zoom, 0 shows all." onKeyDown={onKey} data-drawn={loaded?.turn ?? 0} data-points={loaded?.a.time.length ?? 0} data-from={loaded?.span.from} data-to={loaded?.span.to}>
         {loaded ? (
           <Plot
             label={`Price with fills, position, equity and drawdown of ${a.decider}`}

@@ -40,6 +40,8 @@ export function priceTrace(series: Pick<Series, 'time' | 'open' | 'high' | 'low'
 function markerTraces(series: Series, palette: Colours): Json[] {
   const traces: Json[] = [];
   const { time, price, units, count: merged, kind } = series.markers;
+  // Many fills must not hide the price.
+  const size = time.length > 300 ? 5.5 : time.length > 80 ? 7 : 9;
   for (const [name, style] of Object.entries(KINDS)) {
     const rows = kind.flatMap((each, row) => (each === name ? [row] : []));
     if (!rows.length) continue;
@@ -52,8 +54,8 @@ function markerTraces(series: Series, palette: Colours): Json[] {
       }),
       hovertemplate: '%{text}<extra></extra>',
       marker: {
-        symbol: style.symbol, color: palette[style.colour], line: { color: palette.card, width: 1 },
-        size: rows.map((row) => 8 + Math.min(6, 2 * Math.log2(Math.max(1, merged[row] ?? 1)))),
+        symbol: style.symbol, color: palette[style.colour], line: { color: palette.card, width: size > 7 ? 1 : 0.5 },
+        size: rows.map((row) => size + Math.min(5, 1.6 * Math.log2(Math.max(1, merged[row] ?? 1)))),
       },
     });
   }
@@ -147,14 +149,14 @@ export function simFigure(view: SimFigure, palette: Colours): Figure {
 }
 
 /** What the line above the chart says of the point under the cursor. */
-export function readout(series: Series, row: number, currency: string): string[] {
+export function readout(series: Series, row: number): string[] {
   const price = (value: number | undefined) => number(value, series.digits);
   const units = series.position[row] ?? 0;
   return [
     minute(series.time[row]),
     `O ${price(series.open[row])} H ${price(series.high[row])} L ${price(series.low[row])} C ${price(series.close[row])}`,
     units === 0 ? 'flat' : `${units > 0 ? 'long' : 'short'} ${count(Math.abs(units))}`,
-    `equity ${money(series.equity[row], currency)}`,
+    `equity ${money(series.equity[row])}`,
     `drawdown ${number((series.drawdown[row] ?? 0) * 100, 2)}%`,
   ];
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addDays, isDate, lastOfMonth, namedPeriods, within } from './dates';
+import { addDays, isDate, lastOfMonth, namedPeriods, tradingDate, within } from './dates';
 
 test('dates are those of the calendar', () => {
   assert.ok(isDate('2020-02-29'));
@@ -18,6 +18,16 @@ test('periods lie inside the limits, and March is among them', () => {
   assert.equal(periods.find((period) => period.id === '2017')?.from, '2017-01-02');
   assert.equal(periods.filter((period) => period.group === 'Months').length, 12);
   assert.ok(!periods.some((period) => period.id === 'last-365'), 'the whole is not offered twice');
+});
+
+test('a trading day ends at 17:00 New York, in summer and in winter', () => {
+  const date = (text: string) => tradingDate(Date.parse(text));
+  assert.equal(date('2017-02-28T21:59:59Z'), '2017-02-28');
+  assert.equal(date('2017-02-28T22:00:00Z'), '2017-03-01');
+  assert.equal(date('2017-05-31T20:59:59Z'), '2017-05-31');
+  assert.equal(date('2017-05-31T21:00:00Z'), '2017-06-01');
+  assert.equal(date('2017-12-31T22:00:00Z'), '2018-01-01');
+  assert.equal(tradingDate(Number.NaN), '');
 });
 
 test('no limits, no periods', () => {

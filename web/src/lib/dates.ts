@@ -68,6 +68,16 @@ export function namedPeriods(limits: Period): NamedPeriod[] {
   return found;
 }
 
+const NEW_YORK = new Intl.DateTimeFormat('en-CA', { timeZone: 'America/New_York', year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', hourCycle: 'h23' });
+
+/** The trading date of an instant: days end at 17:00 New York, so the hours after it belong to the next. */
+export function tradingDate(ms: number): string {
+  if (!Number.isFinite(ms)) return '';
+  const parts = Object.fromEntries(NEW_YORK.formatToParts(ms).map((part) => [part.type, part.value]));
+  const date = `${parts.year}-${parts.month}-${parts.day}`;
+  return Number(parts.hour) >= 17 ? addDays(date, 1) : date;
+}
+
 /** Clips a period to the limits; undefined when nothing of it is left. */
 export function within(period: Period, limits: Period): Period | undefined {
   const clipped = clip(period, limits);

@@ -41,10 +41,11 @@ export function useResource<T>(key: string, load: (signal: AbortSignal) => Promi
   return { data: state.data, error: state.error, loading: state.loading, reload };
 }
 
-export function useRoute(): Route {
-  const [route, setRoute] = useState(() => parseRoute(location.hash));
+/** `turn` counts the changes: an address that is opened anew begins its page anew. */
+export function useRoute(): Route & { turn: number } {
+  const [route, setRoute] = useState(() => ({ ...parseRoute(location.hash), turn: 0 }));
   useEffect(() => {
-    const change = () => setRoute(parseRoute(location.hash));
+    const change = () => setRoute((now) => ({ ...parseRoute(location.hash), turn: now.turn + 1 }));
     addEventListener('hashchange', change);
     return () => removeEventListener('hashchange', change);
   }, []);

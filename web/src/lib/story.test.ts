@@ -4,7 +4,7 @@ import type { Costs, Month, Result } from '../api/types';
 import { costSentence, coveredShare, difference, headline, joinMonths, monthSentence, monthWindow, totalCost } from './story';
 
 const costs: Costs = { currency: 'USD', net: '-123.40', mid_to_mid: '50.00', spread: '150.00', slippage: '12.00', commission: '8.00', financing: '-3.40', conversion_effect: '0.00' };
-const result = { decider: 'quick:1', currency: 'USD', capital: '10000.00', from: '2017-03-01T00:00:00Z', to: '2017-03-31T20:00:00Z', trades: 34, ruined: false, costs } as Result;
+const result = { decider: 'quick:1', currency: 'USD', capital: '10000.00', from: '2017-02-28T22:00:00Z', to: '2017-03-31T20:00:00Z', trades: 34, ruined: false, costs } as Result;
 const month: Month = { month: '2017-03', net: '12.50', return: 0.00125, end_equity: '10012.50', fills: 20, trades_closed: 1, spread: '3.00', slippage: '1.00', commission: '0.50', financing: '0.25' };
 
 test('costs add up to what lies between before and net', () => {
@@ -17,6 +17,7 @@ test('what it did, in words', () => {
   assert.equal(headline(result), 'From 2017-03-01 to 2017-03-31, quick:1 lost 123.40 USD (\u22121.23%) in 34 trades.');
   assert.equal(headline({ ...result, trades: 1, costs: { ...costs, net: '0.00' } }), 'From 2017-03-01 to 2017-03-31, quick:1 neither gained nor lost (0.00%) in 1 trade.');
   assert.match(headline({ ...result, ruined: true }), /ruined/);
+  assert.match(headline({ ...result, metrics: [{ id: 'trades.v1', value: 33 }] as Result['metrics'] }), /in 33 closed trades and one that is still open\./);
   assert.equal(costSentence(costs), 'Before costs it made +50.00 USD; costs took 173.40 USD (spread 150.00, slippage 12.00, commission 8.00, financing 3.40).');
   assert.match(costSentence({ ...costs, financing: '9.00' }), /financing paid in 9\.00/);
   assert.equal(monthSentence(month, 'quick:1', 'USD'), 'In March 2017, quick:1 gained 12.50 USD (+0.13%): 20 orders filled, 1 trade closed, 4.25 USD of costs inside that.');

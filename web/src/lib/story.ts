@@ -1,6 +1,7 @@
 // A result in words: what was done, what it cost, and against the other one.
 import type { Costs, Month, Result } from '../api/types';
-import { count, day, money, monthName, percent } from './format';
+import { tradingDate } from './dates';
+import { count, money, monthName, percent } from './format';
 
 /** Spread, slippage and commission, and what financing took: what trading cost, as a positive number. */
 export function totalCost(parts: { spread: string; slippage: string; commission: string; financing: string; conversion_effect?: string }): number {
@@ -20,7 +21,11 @@ export function headline(result: Result): string {
   const capital = Number(result.capital);
   const part = capital > 0 ? ` (${percent(net / capital, 2, true)})` : '';
   const ruin = result.ruined ? ' It was ruined: trading stopped there.' : '';
-  return `From ${day(result.from)} to ${day(result.to)}, ${result.decider} ${earned(net, result.currency)}${part} in ${plural(result.trades, 'trade')}.${ruin}`;
+  const closed = result.metrics?.find((metric) => metric.id.startsWith('trades.'))?.value ?? result.trades;
+  const trades = closed < result.trades ? `${plural(closed, 'closed trade')} and one that is still open` : plural(result.trades, 'trade');
+  // The last mark is at the close of its day: a moment before is still that day.
+  const [from, to] = [tradingDate(Date.parse(result.from)), tradingDate(Date.parse(result.to) - 1)];
+  return `From ${from} to ${to}, ${result.decider} ${earned(net, result.currency)}${part} in ${trades}.${ruin}`;
 }
 
 export function costSentence(costs: Costs): string {

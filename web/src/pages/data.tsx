@@ -72,7 +72,7 @@ function QualityCard(props: { quality: Quality }) {
           <Table label="Largest gaps" rows={quality.largest_gaps} rowKey={(gap) => gap.first_missing} columns={[
             { id: 'from', head: 'First missing', value: (gap) => gap.first_missing, cell: (gap) => minute(gap.first_missing) },
             { id: 'bars', head: 'Bars', num: true, value: (gap) => gap.bars, cell: (gap) => count(gap.bars) },
-            { id: 'holiday', head: '', cell: (gap) => (gap.holiday ? <Badge>holiday</Badge> : '') },
+            { id: 'holiday', head: 'Why', cell: (gap) => (gap.holiday ? <Badge>holiday</Badge> : '') },
           ]} />
         </details>
       )}

@@ -116,7 +116,7 @@ function Ledger() {
               { id: 'seeds', head: 'Seeds', num: true, value: (row) => row.seeds, cell: (row) => row.seeds },
               { id: 'days', head: 'Days', num: true, value: (row) => row.days, cell: (row) => count(row.days) },
               { id: 'sharpe', head: 'Sharpe a day', num: true, value: (row) => row.sharpe_per_day, cell: (row) => significant(row.sharpe_per_day, 3) },
-              { id: 'bar', head: '', cell: (row) => <span class={`bar mini ${(row.sharpe_per_day ?? 0) < 0 ? 'neg' : 'pos'}`} style={{ width: `${(Math.abs(row.sharpe_per_day ?? 0) / most) * 90}px` }} /> },
+              { id: 'bar', head: <span class="visually-hidden">Size</span>, cell: (row) => <span class={`bar mini ${(row.sharpe_per_day ?? 0) < 0 ? 'neg' : 'pos'}`} style={{ width: `${(Math.abs(row.sharpe_per_day ?? 0) / most) * 90}px` }} /> },
               { id: 'config', head: 'Configuration', cell: (row) => <span class="mono" title={row.config_hash}>{row.config_hash.slice(0, 8)}</span> },
               { id: 'time', head: 'When', value: (row) => row.time, cell: (row) => minute(row.time) },
             ]}

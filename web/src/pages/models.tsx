@@ -10,7 +10,7 @@ import { byUnit } from '../lib/format';
 import { useWords, type Words } from '../ui/metrics';
 import { Badge, Callout, Card, Define, Empty, Facts, Loading, PageHead, Problem } from '../ui/parts';
 import { Table } from '../ui/table';
-import { VerdictBadge } from '../ui/verdict';
+import { VerdictBadge, VerdictText } from '../ui/verdict';
 
 function Hash(props: { text: string }) {
   return <span class="mono" title={props.text}>{props.text.slice(0, 12)}</span>;
@@ -73,7 +73,7 @@ function VersionDetail(props: { version: ModelVersion }) {
           </>
         ) : undefined}
       >
-        <p class="lead"><VerdictBadge verdict={version.verdict} /> {data.verdict_text || 'Its training was not judged.'}</p>
+        <VerdictText verdict={version.verdict} text={data.verdict_text || 'Its training was not judged.'} />
         {version.description && <p class="wrap">{version.description}</p>}
         {data.unreadable && <Callout tone="bad"><p class="wrap">{data.unreadable}</p></Callout>}
         <div class="grid two facts-pair">
@@ -138,7 +138,7 @@ export function ModelsPage(props: { rest: string[] }) {
                   { id: 'verdict', head: 'Verdict', value: (row) => row.verdict, cell: (row) => <VerdictBadge verdict={row.verdict} /> },
                   { id: 'created', head: 'Registered', value: (row) => row.created, cell: (row) => ago(row.created, Date.now()) },
                   { id: 'run', head: 'Run', cell: (row) => row.run_id && <a class="mono" href={formatRoute('experiments', ['run', row.run_id])}>{row.run_id.slice(0, 8)}</a> },
-                  { id: 'go', head: '', cell: (row) => <a class="button tiny" href={formatRoute('simulate', [], { model: row.reference, run: 1 })}>Simulate<span class="visually-hidden"> {row.reference}</span></a> },
+                  { id: 'go', head: <span class="visually-hidden">Simulate</span>, cell: (row) => <a class="button tiny" href={formatRoute('simulate', [], { model: row.reference, run: 1 })}>Simulate<span class="visually-hidden"> {row.reference}</span></a> },
                 ]}
               />
             </div>

@@ -11,7 +11,7 @@ import { useWords } from '../ui/metrics';
 import { Callout, Card, Define, Facts, Loading, PageHead, Problem } from '../ui/parts';
 import { RunStatus } from '../ui/runs';
 import { Table } from '../ui/table';
-import { VerdictBadge } from '../ui/verdict';
+import { VerdictText } from '../ui/verdict';
 import { runTime } from './experiments';
 
 function Files(props: { detail: RunDetail }) {
@@ -68,14 +68,14 @@ export function RunPage(props: { id: string }) {
   if (detail.error && !data) return <><PageHead title="Run" actions={back} /><Problem error={detail.error} retry={detail.reload} /></>;
   if (!data) return <><PageHead title="Run" actions={back} /><Loading what="the run" /></>;
   const { run, children, models } = data;
-  const verdict = run.tags['tradewind.verdict_text'] ?? run.tags['tradewind.verdict'] ?? '';
+  const verdict = run.tags['mlflow.note.content'] ?? '';
   return (
     <>
       <PageHead title={run.run_name} sub={<><RunStatus status={run.status} /> {run.experiment}</>} actions={back} />
       <div class="stack">
-        {run.status === 'FAILED' && <Callout tone="bad"><p class="wrap">{run.tags['tradewind.error'] || 'This run failed; its log says why.'}</p></Callout>}
+        {run.status === 'FAILED' && <Callout tone="bad"><p class="wrap">{run.tags.error || 'This run failed; what it printed says why.'}</p></Callout>}
         <Card>
-          {run.verdict && <p class="lead"><VerdictBadge verdict={run.verdict} /> {verdict}</p>}
+          {(run.verdict || verdict) && <VerdictText verdict={run.verdict} text={verdict} />}
           <div class="grid two facts-pair">
             <Facts rows={[
               ['Run', <span class="mono">{run.run_id}</span>],

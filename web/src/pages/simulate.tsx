@@ -85,6 +85,7 @@ export function SimulatePage(props: { query: Record<string, string> }) {
   const opened = useRef({ sim: props.query.sim, other: props.query.sim2, run: props.query.run === '1' });
   const recent = useRef<() => void>();
   const shown = useRef<HTMLDivElement>(null);
+  const toFault = useRef(false);
 
   useEffect(() => {
     void loadPlotly();
@@ -98,7 +99,7 @@ export function SimulatePage(props: { query: Record<string, string> }) {
     const found = checkForm(what);
     setErrors(found);
     if (Object.keys(found).length) {
-      document.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+      toFault.current = true;
       return;
     }
     setTrade(undefined);
@@ -115,6 +116,13 @@ export function SimulatePage(props: { query: Record<string, string> }) {
     if (one) replaceAddress(formatRoute('simulate', [], { ...queryOf(what), sim: one.id, sim2: two?.id }));
     recent.current?.();
   }, [a.start, b.start, b.clear, choices.detail, look]);
+
+  // The first field at fault gets the focus, once it is marked.
+  useEffect(() => {
+    if (!toFault.current) return;
+    toFault.current = false;
+    document.querySelector<HTMLElement>('form.panel [aria-invalid="true"]')?.focus();
+  }, [errors]);
 
   // Fields at fault in the server's words belong to the form.
   useEffect(() => {

@@ -1,5 +1,5 @@
 // What if? Sliders change the world, and the agent trades it again at once.
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useMemo, useRef, useState } from 'preact/hooks';
 import { deleteSimulation } from '../api/calls';
 import type { Result, WhatIf } from '../api/types';
 import { SimChart } from '../charts/sim_chart';
@@ -21,11 +21,12 @@ import { NoModels, useFilledForm } from './simulate';
 const PAUSE_MS = 120;
 
 function Slider(props: { label: string; value: number; min: number; max: number; step: number; text: string; onInput: (value: number) => void }) {
+  const id = useId();
   return (
-    <label class="slider">
-      <span>{props.label}</span><output>{props.text}</output>
-      <input type="range" min={props.min} max={props.max} step={props.step} value={props.value} aria-valuetext={props.text} onInput={(event) => props.onInput(Number(event.currentTarget.value))} />
-    </label>
+    <div class="slider">
+      <label for={id}>{props.label}</label><output for={id}>{props.text}</output>
+      <input id={id} type="range" min={props.min} max={props.max} step={props.step} value={props.value} aria-valuetext={props.text} onInput={(event) => props.onInput(Number(event.currentTarget.value))} />
+    </div>
   );
 }
 

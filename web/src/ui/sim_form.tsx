@@ -139,7 +139,7 @@ export function CostFields(props: { costs: CostForm; choices: Choices; errors: R
   );
   return (
     <details open={changed}>
-      <summary>Costs{changed ? ' (changed)' : ' as the model was trained with'}</summary>
+      <summary>Costs{changed ? ', changed' : ', as in training'}</summary>
       <div class="fields">
         <div class="pair">
           {amount('spreadTimes', 'Spread, times', usual?.spread_multiplier, '0.1')}

@@ -42,6 +42,7 @@ export function Lead(props: {
   const from = Date.parse(result.from);
   const to = Date.parse(result.to);
   const seen = coveredShare(result.bands, 'trained', from, to);
+  const notes = result.notes.filter((note) => seen === 0 || !note.startsWith('In sample'));
   const base = `${result.decider.replace(/[^\w.-]+/g, '-')}-${result.from.slice(0, 10)}`;
   const file = (name: string, label: string) => (
     <button type="button" class="button tiny" onClick={() => download(`simulations/${result.id}/files/${name}`, {}, `${base}-${name}`).catch((error) => setProblem(String(error.message)))}>{label}</button>
@@ -74,10 +75,10 @@ export function Lead(props: {
         <p class="small trust" data-testid="trust">
           <Badge tone="warn">learned from</Badge> {seen > 0.995 ? 'The model learned from this very period' : `The model learned from ${percent(seen, 0)} of this period`}: it shows what the agent does, not what it is worth.
           {props.version?.verdict && <> On bars that it had not seen: <VerdictBadge verdict={props.version.verdict} /></>}
-          {props.detail?.verdict_text && <> {props.detail.verdict_text}</>}
+          {props.detail?.verdict_text && <> {props.detail.verdict_text.split('\n')[0]}</>}
         </p>
       )}
-      {result.notes.length > 0 && <ul class="small muted notes">{result.notes.map((note) => <li key={note}>{note}</li>)}</ul>}
+      {notes.length > 0 && <ul class="small muted notes">{notes.map((note) => <li key={note}>{note}</li>)}</ul>}
       <CountsLine result={result} />
       {problem && <p class="loss" role="alert">{problem}</p>}
     </Card>

@@ -11,3 +11,14 @@ export function VerdictBadge(props: { verdict: Verdict }) {
   const [tone, word, text] = WORDS[props.verdict ?? ''] ?? ['', 'not judged', 'No training of it was judged.'];
   return <Badge tone={tone as Tone} tip={text}>{word}</Badge>;
 }
+
+/** The verdict in full: its first line large, what it rests on below. */
+export function VerdictText(props: { verdict: Verdict; text: string }) {
+  const [first, ...rest] = props.text.split('\n').filter(Boolean);
+  return (
+    <>
+      <p class="lead"><VerdictBadge verdict={props.verdict} /> {first}</p>
+      {rest.length > 0 && <div class="small verdict-rest">{rest.map((line) => <p key={line}>{line}</p>)}</div>}
+    </>
+  );
+}
