@@ -1,4 +1,5 @@
 // One run: state, curves, results, parameters, files, and the models that came out of it.
+import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { getRun } from '../api/calls';
 import { download } from '../api/http';
@@ -86,7 +87,7 @@ export function RunPage(props: { id: string }) {
             <Facts rows={[
               ['Models', models.length > 0 && <>{models.map((model) => <a key={model.reference} href={formatRoute('models', [model.reference])}>{model.reference}</a>)}</>],
               ['Agents', children.length ? count(children.length) : undefined],
-              ...Object.entries(run.tags).filter(([key]) => !key.startsWith('mlflow.') && key.length < 40).slice(0, 8).map(([key, value]): [string, string] => [key, value.slice(0, 160)]),
+              ...Object.entries(run.tags).filter(([key]) => !key.startsWith('mlflow.') && key.length < 40).slice(0, 8).map(([key, value]): [string, ComponentChildren] => [key, /^[0-9a-f]{64}$/.test(value) ? <span class="mono" title={value}>{value.slice(0, 12)}</span> : value.slice(0, 160)]),
             ]} />
           </div>
         </Card>
