@@ -11,8 +11,10 @@ TW_BINARY=$(readlink -f "$TW_BINARY")
 begin=$SECONDS
 npm_ci web
 npm_ci tests/peers/web
-(cd web && npm run --silent check && npm test --silent >"../build/web-unit.log" 2>&1) ||
-  { tail -n 60 build/web-unit.log >&2; die "the unit tests or the types of web/ fail"; }
+(cd web && npm run --silent check >../build/web-check.log 2>&1) ||
+  { cat build/web-check.log >&2; die "the types of web/ fail, or no longer fit docs/api/openapi.yaml"; }
+(cd web && npm test --silent >../build/web-unit.log 2>&1) ||
+  { grep -A 12 '^not ok' build/web-unit.log >&2; die "unit tests of web/ fail"; }
 (cd web && node build.mjs)
 echo "web: installed, checked, unit-tested and built in $((SECONDS - begin)) s"
 

@@ -24,7 +24,7 @@ function DataState(props: { detail: ModelVersionDetail }) {
       {data.same_bars === true && <Badge tone="good">bars unchanged since training</Badge>}
       {data.same_bars === false && <Badge tone="bad" tip="The bars that it learned from are not those in the store: a simulation over them shows another market than the one it saw.">its bars have changed</Badge>}
       {data.same_bars === null && <Badge>not compared</Badge>}
-      {data.newer_bars > 0 && manifest && <span class="muted small"> {count(data.newer_bars)} newer bars in the store</span>}
+      {(data.newer_bars ?? 0) > 0 && manifest && <span class="muted small"> {count(data.newer_bars)} newer bars in the store</span>}
     </>
   );
 }
