@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the importers' fuzz targets: fuzz/make_corpus.py (from the checkout's root). All content is made
+"""Writes the seeds of fuzz targets of importers and servers' answers: fuzz/make_corpus.py (from the checkout's root). All content is made
 up here. The first byte of each seed is the choice that its target reads."""
 import gzip
 import io
@@ -68,3 +68,15 @@ for name, choice, content in [("gzip", 0, gzip.compress(csv.encode(), mtime=0)),
 for name, choice, content in [("decimal", 0, "1.5981999999999998"), ("iso", 0, "2019-01-07 03:04:05.678+02:00"), ("export", 1, "07.01.2019 03:04:05.678 GMT+0100"),
                               ("us", 2, "01/07/2019 3:04"), ("compact", 3, "20190107 030405678"), ("epoch", 4, "1546819200.25"), ("zone", 0, "UTC+05:30/EU")]:
     put("scan", name, choice, content)
+for name, choice, content in [
+        ("run", 0, '{"run":{"info":{"run_id":"r","status":"FINISHED","end_time":5,"artifact_uri":"s3://b/p"},"data":{"metrics":[{"key":"m","value":"NaN","timestamp":1,"step":"2"}],"tags":[{"key":"k","value":"v"}]}}}'),
+        ("pages", 0, '{"experiments":[{"experiment_id":"1","name":"e"}],"runs":[],"metrics":[{"key":"m","value":1.5}],"next_page_token":"t"}'),
+        ("files", 0, '{"files":[{"path":"d","is_dir":true},{"path":"f","file_size":"7"}]}'),
+        ("version", 0, '{"model_version":{"name":"m","version":"3","source":"models:/m-1","aliases":["a"]},"model":{"info":{"model_id":"m-1","status":"LOGGED_MODEL_READY"}}}'),
+        ("refusal", 1, '{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"no"}'),
+        ("list", 2, "<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>"
+                    "<Contents><Key>a+b%2F</Key><Size>7</Size></Contents></ListBucketResult>"),
+        ("upload", 2, "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"),
+        ("error", 2, "<Error><Code>NoSuchKey</Code><Message>gone</Message></Error>"),
+        ("date", 3, "Tue, 14 Nov 2023 22:13:25 GMT"), ("url", 3, "https://u:p@[::1]:8443/a%20b?x=1#f")]:
+    put("server_replies", name, choice, content)

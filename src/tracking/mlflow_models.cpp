@@ -25,7 +25,6 @@ constexpr std::string_view kReady = "LOGGED_MODEL_READY";
 constexpr std::string_view kUploadFailed = "LOGGED_MODEL_UPLOAD_FAILED";
 constexpr std::size_t kMaxVersionTag = 100'000;
 constexpr std::size_t kMaxDescription = 5'000;
-constexpr int kPagesMax = 100'000;
 
 std::string Path(std::string_view tail) { return fmt::format("{}{}", kApi, tail); }
 
@@ -250,20 +249,16 @@ Result<void> MlflowTracker::Impl::EnsureRegisteredModel(std::string_view name) {
 
 Result<std::vector<ModelVersion>> MlflowTracker::Impl::SearchVersions(const std::string& filter) {
   std::vector<ModelVersion> versions;
-  std::string token;
-  for (int page = 0; page < kPagesMax; ++page) {
-    ApiCall call{
-        "GET", Path("/model-versions/search"), {{"filter", filter}, {"max_results", "1000"}}};
-    if (!token.empty()) call.query.emplace_back("page_token", token);
-    const Json answer = TW_TRY(api_.Call(call));
+  const ApiCall call{
+      "GET", Path("/model-versions/search"), {{"filter", filter}, {"max_results", "1000"}}};
+  const auto take = [&](const Json& answer) -> Result<bool> {
     for (const Json& item : TW_TRY(ArrayAt(answer, "model_versions")))
       versions.push_back(TW_TRY(internal::ModelVersionFrom(item)));
-    token = TW_TRY(TextAt(answer, "next_page_token"));
-    if (!token.empty()) continue;
-    std::ranges::sort(versions, {}, &ModelVersion::version);
-    return versions;
-  }
-  return Error{ErrorCode::kExternal, "MLflow's answer: model versions without end"};
+    return true;
+  };
+  TW_TRY(api_.EachPage(call, take));
+  std::ranges::sort(versions, {}, &ModelVersion::version);
+  return versions;
 }
 
 Result<ModelVersion> MlflowTracker::Impl::CompleteVersion(ModelVersion version) {
@@ -336,19 +331,15 @@ Result<ModelVersion> MlflowTracker::CreateModelVersion(std::string_view name,
 
 Result<std::vector<RegisteredModel>> MlflowTracker::RegisteredModels() {
   std::vector<RegisteredModel> models;
-  std::string token;
-  for (int page = 0; page < kPagesMax; ++page) {
-    ApiCall call{"GET", Path("/registered-models/search"), {{"max_results", "1000"}}};
-    if (!token.empty()) call.query.emplace_back("page_token", token);
-    const Json answer = TW_TRY(impl_->api_.Call(call));
+  const auto take = [&](const Json& answer) -> Result<bool> {
     for (const Json& item : TW_TRY(ArrayAt(answer, "registered_models")))
       models.push_back(TW_TRY(internal::RegisteredModelFrom(item)));
-    token = TW_TRY(TextAt(answer, "next_page_token"));
-    if (!token.empty()) continue;
-    std::ranges::sort(models, {}, &RegisteredModel::name);
-    return models;
-  }
-  return Error{ErrorCode::kExternal, "MLflow's answer: registered models without end"};
+    return true;
+  };
+  TW_TRY(impl_->api_.EachPage({"GET", Path("/registered-models/search"), {{"max_results", "1000"}}},
+                              take));
+  std::ranges::sort(models, {}, &RegisteredModel::name);
+  return models;
 }
 
 Result<std::vector<ModelVersion>> MlflowTracker::ModelVersions(std::string_view name) {

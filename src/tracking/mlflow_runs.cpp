@@ -22,7 +22,6 @@ using internal::TextAt;
 
 constexpr std::int64_t kPage = 1000;
 constexpr std::int64_t kHistoryPage = 20'000;
-constexpr int kPagesMax = 100'000;
 // MLflow's limits of one log-batch.
 constexpr std::size_t kBatchMetrics = 1000;
 constexpr std::size_t kBatchParams = 100;
@@ -37,10 +36,6 @@ ApiCall Post(std::string_view tail, Json body, net::Repeat repeat) {
   call.body = std::move(body);
   call.repeat = repeat;
   return call;
-}
-
-Error Garbage(std::string_view what) {
-  return {ErrorCode::kExternal, fmt::format("MLflow's answer: {}", what)};
 }
 
 /// Names a deleted experiment instead of letting every run of it fail.
@@ -132,18 +127,15 @@ Result<std::string> MlflowTracker::GetOrCreateExperiment(std::string_view name) 
 
 Result<std::vector<Experiment>> MlflowTracker::Experiments() {
   std::vector<Experiment> experiments;
-  std::string token;
-  for (int page = 0; page < kPagesMax; ++page) {
-    Json body = {{"max_results", kPage}, {"view_type", "ALL"}, {"order_by", {"experiment_id ASC"}}};
-    if (!token.empty()) body["page_token"] = token;
-    const Json answer =
-        TW_TRY(impl_->api_.Call(Post("/experiments/search", std::move(body), net::Repeat::kSafe)));
+  const Json body = {
+      {"max_results", kPage}, {"view_type", "ALL"}, {"order_by", {"experiment_id ASC"}}};
+  const auto take = [&](const Json& answer) -> Result<bool> {
     for (const Json& item : TW_TRY(ArrayAt(answer, "experiments")))
       experiments.push_back(TW_TRY(internal::ExperimentFrom(item)));
-    token = TW_TRY(TextAt(answer, "next_page_token"));
-    if (token.empty()) return experiments;
-  }
-  return Garbage("experiments without end");
+    return true;
+  };
+  TW_TRY(impl_->api_.EachPage(Post("/experiments/search", body, net::Repeat::kSafe), take));
+  return experiments;
 }
 
 Result<std::vector<Run>> MlflowTracker::Impl::RunsOfKey(const std::string& experiment_id,
@@ -240,25 +232,22 @@ Result<std::vector<Run>> MlflowTracker::SearchRuns(const RunQuery& query) {
     }
   }
   std::vector<Run> runs;
-  std::string token;
-  for (int page = 0; page < kPagesMax; ++page) {
-    const auto wanted = query.max_results - static_cast<std::int64_t>(runs.size());
-    if (wanted <= 0 || experiments.empty()) return runs;
-    Json body = {{"experiment_ids", experiments},
-                 {"max_results", std::min(wanted, kPage)},
-                 {"run_view_type", std::string(ViewName(query.view))}};
-    if (!query.filter.empty()) body["filter"] = query.filter;
-    body["order_by"] = query.order_by;
-    if (query.order_by.empty()) body["order_by"] = {"attributes.start_time DESC"};
-    if (!token.empty()) body["page_token"] = token;
-    const Json answer =
-        TW_TRY(impl_->api_.Call(Post("/runs/search", std::move(body), net::Repeat::kSafe)));
+  if (experiments.empty() || query.max_results <= 0) return runs;
+  Json body = {{"experiment_ids", experiments},
+               {"max_results", std::min(query.max_results, kPage)},
+               {"run_view_type", std::string(ViewName(query.view))},
+               {"order_by", query.order_by}};
+  if (!query.filter.empty()) body["filter"] = query.filter;
+  if (query.order_by.empty()) body["order_by"] = {"attributes.start_time DESC"};
+  const auto wanted = static_cast<std::size_t>(query.max_results);
+  const auto take = [&](const Json& answer) -> Result<bool> {
     for (const Json& item : TW_TRY(ArrayAt(answer, "runs")))
       runs.push_back(TW_TRY(internal::RunFrom(item)));
-    token = TW_TRY(TextAt(answer, "next_page_token"));
-    if (token.empty()) return runs;
-  }
-  return Garbage("runs without end");
+    return runs.size() < wanted;
+  };
+  TW_TRY(impl_->api_.EachPage(Post("/runs/search", std::move(body), net::Repeat::kSafe), take));
+  if (runs.size() > wanted) runs.erase(runs.begin() + query.max_results, runs.end());
+  return runs;
 }
 
 Result<void> MlflowTracker::LogBatch(std::string_view run_id, std::span<const Metric> metrics,
@@ -310,21 +299,18 @@ Result<void> MlflowTracker::LogBatch(std::string_view run_id, std::span<const Me
 Result<std::vector<Metric>> MlflowTracker::MetricHistory(std::string_view run_id,
                                                          std::string_view key) {
   std::vector<Metric> points;
-  std::string token;
-  for (int page = 0; page < kPagesMax; ++page) {
-    ApiCall call{"GET",
-                 Path("/metrics/get-history"),
-                 {{"run_id", std::string(run_id)},
-                  {"metric_key", std::string(key)},
-                  {"max_results", std::to_string(kHistoryPage)}}};
-    if (!token.empty()) call.query.emplace_back("page_token", token);
-    const Json answer = TW_TRY(impl_->api_.Call(call));
+  const ApiCall call{"GET",
+                     Path("/metrics/get-history"),
+                     {{"run_id", std::string(run_id)},
+                      {"metric_key", std::string(key)},
+                      {"max_results", std::to_string(kHistoryPage)}}};
+  const auto take = [&](const Json& answer) -> Result<bool> {
     for (const Json& item : TW_TRY(ArrayAt(answer, "metrics")))
       points.push_back(TW_TRY(internal::MetricFrom(item)));
-    token = TW_TRY(TextAt(answer, "next_page_token"));
-    if (token.empty()) return points;
-  }
-  return Garbage("metric points without end");
+    return true;
+  };
+  TW_TRY(impl_->api_.EachPage(call, take));
+  return points;
 }
 
 Result<std::unique_ptr<internal::ArtifactRepo>> MlflowTracker::Impl::RunArtifacts(

@@ -4,10 +4,13 @@
 
 #include <utility>
 
+#include "tracking/internal/mlflow_json.h"
+
 namespace tw::tracking::internal {
 namespace {
 
 constexpr std::size_t kExcerptBytes = 300;
+constexpr int kPagesMax = 100'000;
 
 ErrorCode CodeOf(int status, std::string_view code) {
   if (status == 401 || status == 403 || status == 408 || status == 429) return ErrorCode::kExternal;
@@ -130,6 +133,27 @@ Result<Json> MlflowApi::Call(const ApiCall& call, ApiFailure& failure) const {
   return Error{ErrorCode::kExternal,
                fmt::format("{}: the answer is no JSON object: '{}'", net::NameOf(request),
                            net::Excerpt(response.body, kExcerptBytes))};
+}
+
+Result<void> MlflowApi::EachPage(ApiCall call,
+                                 const std::function<Result<bool>(const Json&)>& take) const {
+  std::string token;
+  for (int page = 0; page < kPagesMax; ++page) {
+    const Json answer = TW_TRY(Call(call));
+    const bool more = TW_TRY(take(answer));
+    std::string next = TW_TRY(TextAt(answer, "next_page_token"));
+    if (!more || next.empty()) return {};
+    if (next == token) break;
+    if (call.body.is_object()) {
+      call.body["page_token"] = next;
+    } else {
+      if (!token.empty()) call.query.pop_back();
+      call.query.emplace_back("page_token", next);
+    }
+    token = std::move(next);
+  }
+  return Error{ErrorCode::kExternal,
+               fmt::format("{} {}: pages without end", call.method, base_ + call.path)};
 }
 
 }  // namespace tw::tracking::internal

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -65,6 +66,10 @@ class MlflowApi {
     ApiFailure failure;
     return Call(call, failure);
   }
+
+  /// The same call for one page after the other, until an answer names no next one or `take` says
+  /// false. A server whose pages do not end is an error.
+  Result<void> EachPage(ApiCall call, const std::function<Result<bool>(const Json&)>& take) const;
 
   /// A request with the server's credentials. `url` is absolute and below the server's own origin.
   net::HttpRequest Request(std::string method, std::string url) const;
