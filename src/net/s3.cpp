@@ -164,7 +164,7 @@ Result<void> S3Client::PutInParts(const std::string& bucket, const std::string& 
       return Error{ErrorCode::kExternal, fmt::format("{}: {}", NameOf(request), said)};
     return {};
   };
-  const Result<void> sent = send();
+  Result<void> sent = send();
   // The error that matters is the upload's.
   if (!sent.ok()) static_cast<void>(Send(Request("DELETE", bucket, key, upload)).ok());
   return sent;
