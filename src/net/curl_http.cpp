@@ -154,9 +154,8 @@ Result<HeaderList> MakeHeaders(const HttpRequest& request) {
     list.reset(curl_slist_append(list.release(), line.c_str()));
   };
   add("Expect:");  // a refused upload is rare; a round trip before each is not
-  const bool typed = std::ranges::any_of(request.headers, [](const HttpHeader& header) {
-    return header.name == "Content-Type";
-  });
+  const bool typed = std::ranges::any_of(
+      request.headers, [](const HttpHeader& header) { return header.name == "Content-Type"; });
   if (!typed) add("Content-Type:");  // else libcurl calls every body a form
   for (const HttpHeader& header : request.headers) {
     if (header.name.empty() || HasLineBreak(header.name) || HasLineBreak(header.value) ||

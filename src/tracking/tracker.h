@@ -164,8 +164,8 @@ class Tracker {
   Tracker& operator=(Tracker&&) = delete;
   virtual ~Tracker() = default;
 
-  /// True when a write costs microseconds and is kept whatever becomes of the process: then there is
-  /// nothing to gain by collecting points in memory.
+  /// True when a write costs microseconds and is kept whatever becomes of the process: then there
+  /// is nothing to gain by collecting points in memory.
   virtual bool writes_are_cheap() const { return false; }
 
   /// The id of the experiment with this name, which is made when it is not there (also by two
