@@ -195,14 +195,14 @@ std::vector<SqlCommand> ReadCommands(StudyId study, std::span<const TrialId> ids
                                      bool postgres) {
   std::vector<SqlCommand> commands;
   commands.push_back({"SELECT count(*) FROM studies WHERE study_id = $1", {db::Value(study)}});
-  AppendGroup("t.study_id = $1 AND t.trial_id > $2", {db::Value(study), db::Value(after)},
-              commands);
+  const std::string of_study = OfStudy("t", postgres);
+  AppendGroup(of_study + " AND t.trial_id > $2", {db::Value(study), db::Value(after)}, commands);
   std::vector<TrialId> known;
   std::ranges::copy_if(ids, std::back_inserter(known), [after](TrialId id) { return id <= after; });
   if (known.empty()) return commands;
   AppendGroup(
-      postgres ? "t.study_id = $1 AND t.trial_id = ANY($2::int[])"
-               : "t.study_id = $1 AND t.trial_id IN (SELECT value FROM json_each($2))",
+      of_study + (postgres ? " AND t.trial_id = ANY($2::int[])"
+                           : " AND t.trial_id IN (SELECT value FROM json_each($2))"),
       {db::Value(study), db::Value(postgres ? IdList(known, '{', '}') : IdList(known, '[', ']'))},
       commands);
   return commands;

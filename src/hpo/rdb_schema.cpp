@@ -151,18 +151,20 @@ std::string CreateEnum(std::string_view name, std::string_view values) {
       name, values);
 }
 
+// A queue and a list of the running, small however long the study is, and the last trial of a
+// study, which on SQLite Optuna's index on study_id serves. See OfStudy for "+ 0".
 struct OwnIndex {
   std::string_view name;
-  std::string_view on;
-  bool postgres_only = false;  // SQLite's index on study_id holds trial_id anyway
+  std::string_view sqlite;  // or empty
+  std::string_view postgres;
 };
 
-// A queue and a list of the running, small however long the study is, and the last trial of a
-// study.
 constexpr std::array<OwnIndex, 3> kOwnIndexes = {
-    OwnIndex{"tradewind_trials_waiting", "trials (study_id, trial_id) WHERE state = 'WAITING'"},
-    OwnIndex{"tradewind_trials_running", "trials (study_id, trial_id) WHERE state = 'RUNNING'"},
-    OwnIndex{"tradewind_trials_study", "trials (study_id, trial_id)", true}};
+    OwnIndex{"tradewind_trials_waiting", "trials (study_id, trial_id) WHERE state = 'WAITING'",
+             "trials ((study_id + 0), trial_id) WHERE state = 'WAITING'"},
+    OwnIndex{"tradewind_trials_running", "trials (study_id, trial_id) WHERE state = 'RUNNING'",
+             "trials ((study_id + 0), trial_id) WHERE state = 'RUNNING'"},
+    OwnIndex{"tradewind_trials_study", "", "trials ((study_id + 0), trial_id)"}};
 
 SqlCommand ListTables(bool postgres) {
   return {postgres ? "SELECT count(*) FROM pg_class WHERE oid IN (to_regclass('studies'), "
@@ -223,10 +225,11 @@ Result<bool> HasIndex(SqlSession& session, std::string_view name) {
 /// Looked for first, as even CREATE INDEX IF NOT EXISTS waits for all writers.
 Status AddOwnIndexes(SqlSession& session) {
   for (const OwnIndex& index : kOwnIndexes) {
-    if (index.postgres_only && !session.is_postgres()) continue;
+    const std::string_view on = session.is_postgres() ? index.postgres : index.sqlite;
+    if (on.empty()) continue;
     if (TW_TRY(HasIndex(session, index.name))) continue;
-    const SqlCommand command = {
-        fmt::format("CREATE INDEX IF NOT EXISTS {} ON {}", index.name, index.on), {}};
+    const SqlCommand command = {fmt::format("CREATE INDEX IF NOT EXISTS {} ON {}", index.name, on),
+                                {}};
     const auto created = session.Run({&command, 1}, SqlMode::kWrite);
     if (created.ok() || TW_TRY(HasIndex(session, index.name))) continue;
     // On PostgreSQL only the owner of a table may do so, and all works without, only slower.

@@ -18,7 +18,9 @@ namespace {
 constexpr int kSqliteTimeoutMs = 60'000;
 
 // Every statement of ours takes few rows by an index. Told so, the server need not plan each anew,
-// and does not fall for a scan of the whole table when its statistics lag behind a growing study.
+// and does not fall for a scan of the whole table when its statistics lag behind a growing study. A
+// plan that was made when the tables were small can be as bad, so plans are made anew now and then.
+constexpr int kRunsOfAPlan = 1'000;
 constexpr std::string_view kIndexesOnly =
     "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = "
     "off; "
@@ -107,6 +109,7 @@ class PostgresSession final : public SqlSession {
   explicit PostgresSession(db::Postgres session) : session_(std::move(session)) {}
 
   Result<std::vector<SqlRows>> Run(std::span<const SqlCommand> commands, SqlMode mode) override {
+    if (++runs_ % kRunsOfAPlan == 0) TW_TRY(session_.Execute("DISCARD PLANS"));
     std::vector<db::PgCommand> sent;
     sent.reserve(commands.size());
     for (const SqlCommand& command : commands) sent.push_back({command.sql, command.params});
@@ -137,6 +140,7 @@ class PostgresSession final : public SqlSession {
   }
 
   db::Postgres session_;
+  std::int64_t runs_ = 0;
 };
 
 /// The path of a SQLite URL and its time limit.

@@ -110,7 +110,7 @@ TrialRef TrialRef::JustInserted(StudyId study, bool postgres) {
   // Both are evaluated once, and are this transaction's own: a sequence remembers by session, and
   // SQLite has one writer at a time.
   return TrialRef(
-      fmt::format("t.study_id = $1 AND t.trial_id = ({})",
+      fmt::format("{} AND t.trial_id = ({})", OfStudy("t", postgres),
                   postgres ? "SELECT currval(pg_get_serial_sequence('trials', 'trial_id'))"
                            : "SELECT max(trial_id) FROM trials"),
       study);
@@ -146,18 +146,24 @@ void AppendWrites(const TrialRef& trial, const TrialWrites& writes,
                       {trial.param()}});
 }
 
-std::string NextNumber() {
-  return "coalesce((SELECT n.number + 1 FROM trials n WHERE n.study_id = $1 ORDER BY n.trial_id "
-         "DESC LIMIT 1), (SELECT count(*) FROM trials n WHERE n.study_id = $1))";
+std::string OfStudy(std::string_view alias, bool postgres) {
+  return fmt::format("{}.study_id{} = $1", alias, postgres ? " + 0" : "");
+}
+
+std::string NextNumber(bool postgres) {
+  return fmt::format(
+      "coalesce((SELECT n.number + 1 FROM trials n WHERE {} ORDER BY n.trial_id DESC LIMIT 1), "
+      "(SELECT count(*) FROM trials n WHERE n.study_id = $1))",
+      OfStudy("n", postgres));
 }
 
 std::vector<SqlCommand> StartCommands(StudyId study, const std::string& now, bool heartbeat,
                                       bool postgres) {
   const std::vector<db::Value> params = {db::Value(study), db::Value(now)};
   const std::string first_waiting = fmt::format(
-      "(SELECT w.trial_id FROM trials w{} WHERE w.study_id = $1 AND w.state = 'WAITING' ORDER BY "
+      "(SELECT w.trial_id FROM trials w{} WHERE {} AND w.state = 'WAITING' ORDER BY "
       "w.trial_id LIMIT 1{})",
-      postgres ? "" : " INDEXED BY tradewind_trials_waiting",
+      postgres ? "" : " INDEXED BY tradewind_trials_waiting", OfStudy("w", postgres),
       postgres ? " FOR UPDATE SKIP LOCKED" : "");
   const std::string claim = fmt::format(
       "UPDATE trials SET state = 'RUNNING', datetime_start = $2::timestamp WHERE trial_id = {} AND "
@@ -167,7 +173,7 @@ std::vector<SqlCommand> StartCommands(StudyId study, const std::string& now, boo
       "INSERT INTO trials (number, study_id, state, datetime_start) SELECT {}, s.study_id, "
       "'RUNNING'::trialstate, $2::timestamp FROM studies s WHERE s.study_id = $1 AND {} RETURNING "
       "trial_id, number",
-      NextNumber(), postgres ? "NOT EXISTS (SELECT 1 FROM claimed)" : "changes() = 0");
+      NextNumber(postgres), postgres ? "NOT EXISTS (SELECT 1 FROM claimed)" : "changes() = 0");
   std::vector<SqlCommand> commands;
   if (postgres) {
     // The lock first: what the next statement sees is then complete.
@@ -187,10 +193,12 @@ std::vector<SqlCommand> StartCommands(StudyId study, const std::string& now, boo
     // By study and time, as the id is not known here: two of the same microsecond would both have
     // started now.
     commands.push_back(
-        {"INSERT INTO trial_heartbeats (trial_id, heartbeat) SELECT t.trial_id, "
-         "CURRENT_TIMESTAMP FROM trials t WHERE t.study_id = $1 AND t.state = "
-         "'RUNNING' AND t.datetime_start = $2::timestamp ON CONFLICT (trial_id) DO "
-         "UPDATE SET heartbeat = excluded.heartbeat",
+        {fmt::format("INSERT INTO trial_heartbeats (trial_id, heartbeat) SELECT t.trial_id, "
+                     "CURRENT_TIMESTAMP FROM trials t{} WHERE {} AND t.state = 'RUNNING' AND "
+                     "t.datetime_start = $2::timestamp ON CONFLICT (trial_id) DO UPDATE SET "
+                     "heartbeat = excluded.heartbeat",
+                     postgres ? "" : " INDEXED BY tradewind_trials_running",
+                     OfStudy("t", postgres)),
          params});
   }
   return commands;

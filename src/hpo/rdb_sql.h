@@ -55,9 +55,14 @@ struct Started {
 /// Nothing when there is no such study.
 std::optional<Started> ReadStarted(std::span<const SqlRows> rows, bool postgres);
 
+/// "t.study_id = $1" for a search among the trials of a study by our indexes. On PostgreSQL it is
+/// written so that Optuna's index on study_id alone does not fit: the planner, which must guess how
+/// many trials are new, would take it as often as ours and read the whole study.
+std::string OfStudy(std::string_view alias, bool postgres);
+
 /// The next number of a study inside of an INSERT's SELECT; $1 is the study. Under the lock of the
 /// study's row all trials have numbers, in the order of their ids.
-std::string NextNumber();
+std::string NextNumber(bool postgres);
 
 /// Statements that read trials, in two groups: those with ids of `ids`, and all above `after`.
 std::vector<SqlCommand> ReadCommands(StudyId study, std::span<const TrialId> ids, TrialId after,

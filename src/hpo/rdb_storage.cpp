@@ -351,7 +351,7 @@ Result<FrozenTrial> RdbStorage::AddTrial(StudyId study, const FrozenTrial& trial
                    "datetime_complete) SELECT {}, s.study_id, 'RUNNING'::trialstate, "
                    "$2::timestamp, $3::timestamp FROM studies s WHERE s.study_id = $1 RETURNING "
                    "trial_id, number",
-                   NextNumber()),
+                   NextNumber(postgres_)),
        {db::Value(study), time(added.start), time(added.complete)}}};
   AppendWrites(ref, writes, trial.values, commands);
   if (added.state != TrialState::kRunning) {
@@ -513,7 +513,7 @@ Result<std::vector<TrialId>> RdbStorage::FailStaleTrials(StudyId study, double g
   const std::string stale =
       postgres_
           ? "SELECT t.trial_id FROM trials t JOIN trial_heartbeats h ON h.trial_id = t.trial_id "
-            "WHERE t.study_id = $1 AND t.state = 'RUNNING' AND h.heartbeat < "
+            "WHERE t.study_id + 0 = $1 AND t.state = 'RUNNING' AND h.heartbeat < "
             "CURRENT_TIMESTAMP::timestamp - make_interval(secs => $2::float8)"
           : "SELECT t.trial_id FROM trials t INDEXED BY tradewind_trials_running JOIN "
             "trial_heartbeats h ON h.trial_id = t.trial_id WHERE t.study_id = $1 AND t.state = "
