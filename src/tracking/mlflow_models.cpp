@@ -101,7 +101,8 @@ Result<std::vector<StatedModel>> MlflowTracker::Impl::LoggedModelsOfKey(
     if (model.second != kUploadFailed) models.push_back(std::move(model));
   }
   // One that is complete is the one to keep.
-  std::ranges::stable_partition(models, [](const StatedModel& m) { return m.second == kReady; });
+  std::stable_partition(models.begin(), models.end(),
+                        [](const StatedModel& m) { return m.second == kReady; });
   return models;
 }
 
