@@ -118,4 +118,5 @@ def main():
         compare_quality(bench, pathlib.Path(work))
 
 
-main()
+if __name__ == "__main__":
+    main()
