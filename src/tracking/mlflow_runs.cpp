@@ -21,6 +21,7 @@ using internal::kApi;
 using internal::TextAt;
 
 constexpr std::int64_t kPage = 1000;
+constexpr std::int64_t kRunsPage = 200;  // a run may hold 100 kB of parameters and tags
 constexpr std::int64_t kHistoryPage = 20'000;
 // MLflow's limits of one log-batch.
 constexpr std::size_t kBatchMetrics = 1000;
@@ -234,7 +235,7 @@ Result<std::vector<Run>> MlflowTracker::SearchRuns(const RunQuery& query) {
   std::vector<Run> runs;
   if (experiments.empty() || query.max_results <= 0) return runs;
   Json body = {{"experiment_ids", experiments},
-               {"max_results", std::min(query.max_results, kPage)},
+               {"max_results", std::min(query.max_results, kRunsPage)},
                {"run_view_type", std::string(ViewName(query.view))},
                {"order_by", query.order_by}};
   if (!query.filter.empty()) body["filter"] = query.filter;

@@ -5,6 +5,7 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -183,6 +184,27 @@ TEST_F(MlflowTrackerTest, CredentialsGoToTheServersOriginOnly) {
   EXPECT_EQ(server_.requests[0].headers[0], (net::HttpHeader{"X-MLFLOW-WORKSPACE", "desk"}));
   EXPECT_EQ(server_.requests[1].url, "http://other:7/api/2.0/mlflow-artifacts/artifacts/x/a");
   EXPECT_TRUE(server_.requests[1].auth.empty());
+}
+
+TEST_F(MlflowTrackerTest, ArtifactsOverHttpGoBelowTheirAddress) {
+  for (const auto& [root, put, list] : std::vector<std::array<std::string, 3>>{
+           {"http://files:8000/store/", "http://files:8000/store/d/a%20b",
+            "http://files:8000/store"},
+           {"http://files:8000/api/2.0/mlflow-artifacts/artifacts/exp/1",
+            "http://files:8000/api/2.0/mlflow-artifacts/artifacts/exp/1/d/a%20b",
+            "http://files:8000/api/2.0/mlflow-artifacts/artifacts?path=exp%2F1"}}) {
+    auto tracker = Open();
+    server_.instead = [&root](const net::HttpRequest& request) {
+      const bool run = request.url.find("/runs/get") != std::string::npos;
+      return net::HttpResponse{
+          .status = 200,
+          .body = run ? R"({"run":{"info":{"run_id":"r","artifact_uri":")" + root + "\"}}}" : "{}"};
+    };
+    ASSERT_TRUE(tracker->LogArtifact("r", "d/a b", "x").ok());
+    EXPECT_EQ(server_.requests.back().url, put);
+    ASSERT_TRUE(tracker->ListArtifacts("r").ok());
+    EXPECT_EQ(server_.requests.back().url, list);
+  }
 }
 
 TEST_F(MlflowTrackerTest, AServerChoosesNoFilesOfADistantClient) {

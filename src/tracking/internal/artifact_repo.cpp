@@ -247,8 +247,15 @@ Result<std::unique_ptr<ArtifactRepo>> OpenHttp(const MlflowApi& api, const std::
   const net::Url other = TW_TRY(net::ParseUrl(uri));
   std::string url = other.origin() + other.path;
   while (url.ends_with('/')) url.pop_back();
-  return std::unique_ptr<ArtifactRepo>(
-      std::make_unique<HttpRepo>(api, url, "", own.origin() == other.origin()));
+  // Below MLflow's own artifact service a directory is a parameter of the service's root.
+  constexpr std::string_view kService = "/mlflow-artifacts/artifacts";
+  std::string root;
+  if (const std::size_t at = url.find(kService); at != std::string::npos) {
+    root = net::UnescapeUrl(WithoutSlashes(url.substr(at + kService.size())));
+    url.resize(at + kService.size());
+  }
+  return std::unique_ptr<ArtifactRepo>(std::make_unique<HttpRepo>(
+      api, std::move(url), std::move(root), own.origin() == other.origin()));
 }
 
 Result<std::unique_ptr<ArtifactRepo>> OpenFiles(const MlflowApi& api, std::string_view uri) {
