@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Series } from '../api/types';
 import { compareValues } from '../ui/table';
 import { parallelFigure, sharedMetrics, smooth } from './lines';
-import { faint, readout, simFigure } from './sim_figure';
+import { breaks, faint, readout, simFigure } from './sim_figure';
 import type { Colours } from './theme';
 
 const palette = new Proxy({}, { get: () => '#102030' }) as Colours;
@@ -12,7 +12,7 @@ const series: Series = {
   equity: [100, 90, 95], equity_min: [99, 88, 90], equity_max: [101, 100, 96], drawdown: [0, -0.12, -0.05], position: [1000, -1000, 0], position_min: [0, -1000, -1000], position_max: [1000, 1000, 0],
   markers: { time: [0, 2, 2], price: [1, 1.2, 1.2], units: [1000, -2000, 500], count: [1, 3, 1], kind: ['buy', 'sell', 'stop_loss'] },
 };
-const view = { a: series, names: ['a', ''] as [string, string], bands: [], currency: 'USD', capital: 100, range: [0, 6] as [number, number], narrow: false };
+const view = { a: series, names: ['a', ''] as [string, string], bands: [], currency: 'USD', capital: 100, range: [0, 6] as [number, number], narrow: false, barMs: 1 };
 
 test('each kind of fill is a trace of its own, told apart by shape', () => {
   const markers = simFigure(view, palette).data.filter((trace) => trace.mode === 'markers') as { name: string; x: number[]; marker: { symbol: string } }[];
@@ -41,6 +41,14 @@ test('merged points show a band around the equity, single bars do not', () => {
 test('the line above the chart', () => {
   assert.deepEqual(readout(series, 1).slice(2), ['short 1,000', 'equity 90.00', 'drawdown \u221212.00%']);
   assert.equal(faint('#ff0080', 0.5), 'rgba(255,0,128,0.5)');
+});
+
+test('weekends are left out of the axis, by their length', () => {
+  const hour = 3_600_000;
+  const time = [0, 1, 2, 51, 52, 101, 102].map((each) => each * hour);
+  assert.deepEqual(breaks(time, hour), [{ values: [3 * hour, 53 * hour], dvalue: 48 * hour }]);
+  assert.deepEqual(breaks([0, 24, 96].map((each) => each * hour), 24 * hour), [{ values: [48 * hour], dvalue: 48 * hour }]);
+  assert.deepEqual(breaks([0, 1, 3].map((each) => each * hour), hour), [], 'a missing bar is a gap to be seen');
 });
 
 test('smoothing keeps gaps and ends', () => {

@@ -37,7 +37,7 @@ export function limitsOf(a: Result, b?: Result): Span {
 
 /** A point every pixel and a half: more cannot be seen. */
 function pointsFor(width: number): number {
-  return Math.max(120, Math.min(900, Math.round((width || 900) / 1.5)));
+  return Math.max(120, Math.min(900, Math.round((width || 900) / 1.4)));
 }
 
 const STEPS: [string, number][] = [['1 d', 1], ['1 w', 7], ['1 mo', 31], ['3 mo', 92], ['1 y', 366]];
@@ -149,7 +149,7 @@ export function SimChart(props: SimChartProps) {
             figure={(palette) => {
               const figure = simFigure({
                 a: loaded.a, b: loaded.b, names, bands: a.bands, currency: a.currency, capital: Number(a.capital),
-                range: [loaded.span.from, loaded.span.to], narrow,
+                range: [loaded.span.from, loaded.span.to], narrow, barMs: bar,
                 trade: trade && { from: Date.parse(trade.entry_time), to: Date.parse(trade.exit_time), entry: trade.entry_price, exit: trade.exit_price, long: trade.direction === 'long' },
               }, palette);
               if (narrow) figure.layout.dragmode = false;

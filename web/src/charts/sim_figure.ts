@@ -13,6 +13,7 @@ export interface SimFigure {
   capital: number;
   range: [number, number];
   narrow: boolean;
+  barMs: number;
   /** The chosen trade: entry and exit. */
   trade?: { from: number; to: number; entry: number; exit: number; long: boolean } | undefined;
 }
@@ -41,7 +42,7 @@ function markerTraces(series: Series, palette: Colours): Json[] {
   const traces: Json[] = [];
   const { time, price, units, count: merged, kind } = series.markers;
   // Many fills must not hide the price.
-  const size = time.length > 300 ? 5.5 : time.length > 80 ? 7 : 9;
+  const size = time.length > 300 ? 5 : time.length > 80 ? 7 : 9;
   for (const [name, style] of Object.entries(KINDS)) {
     const rows = kind.flatMap((each, row) => (each === name ? [row] : []));
     if (!rows.length) continue;
@@ -54,7 +55,7 @@ function markerTraces(series: Series, palette: Colours): Json[] {
       }),
       hovertemplate: '%{text}<extra></extra>',
       marker: {
-        symbol: style.symbol, color: palette[style.colour], line: { color: palette.card, width: size > 7 ? 1 : 0.5 },
+        symbol: style.symbol, color: palette[style.colour], opacity: size > 6 ? 1 : 0.75, line: { color: palette.card, width: size > 7 ? 1 : 0.5 },
         size: rows.map((row) => size + Math.min(5, 1.6 * Math.log2(Math.max(1, merged[row] ?? 1)))),
       },
     });
@@ -92,6 +93,20 @@ function equityTraces(series: Series, colour: string, name: string): Json[] {
   traces.push(line(series.time, series.equity, 'y3', colour, { name }));
   return traces;
 }
+
+/** Stretches without bars, weekends above all, are left out of the axis; by their length, as plotly.js wants them. */
+export function breaks(time: number[], pointMs: number): Json[] {
+  const byLength = new Map<number, number[]>();
+  for (let row = 1; row < time.length; ++row) {
+    const begin = (time[row - 1] ?? 0) + pointMs;
+    const length = (time[row] ?? 0) - begin;
+    if (length < Math.max(6 * HOUR_MS, 2 * pointMs)) continue;
+    byLength.set(length, [...(byLength.get(length) ?? []), begin]);
+  }
+  return [...byLength].map(([dvalue, values]) => ({ values, dvalue }));
+}
+
+const HOUR_MS = 3_600_000;
 
 function shapes(view: SimFigure, palette: Colours): Json[] {
   const found: Json[] = view.bands.map((band) => ({
@@ -137,6 +152,7 @@ export function simFigure(view: SimFigure, palette: Colours): Figure {
       xaxis: axis(palette, {
         type: 'date', range: view.range, anchor: 'y4', rangeslider: { visible: false }, showspikes: true, spikemode: 'across',
         spikethickness: 1, spikedash: 'solid', spikecolor: palette.muted, spikesnap: 'cursor', nticks: view.narrow ? 5 : 10, showgrid: true,
+        rangebreaks: breaks(a.time, view.barMs * a.bars_per_point),
       }),
       yaxis: side('price', { tickformat: `.${Math.min(a.digits, view.narrow ? 4 : 5)}f` }),
       yaxis2: side('position', { tickformat: '~s', nticks: 3, zeroline: true }),
