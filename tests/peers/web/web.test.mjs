@@ -1,6 +1,6 @@
 // The workflow of somebody who has run the quickstart, errors included; figures are compared with the command line's.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -395,6 +395,37 @@ test('experiments: runs, one run with its curves, two beside each other, the led
   await page.goto(address('#/experiments/trials'));
   await page.getByText('trials are counted').waitFor();
   assert.deepEqual(await accessibility(page), [], 'ledger');
+  await page.context().close();
+});
+
+test('a training is watched while it runs', async () => {
+  const page = await watch.open(browser);
+  const training = spawn(BINARY, ['train', '--quiet', '--config', 'styles/quickstart.yaml', '--set', 'name=watched', '--set', 'agent.steps=3000000', '--set', 'agent.seeds=1', '--set', 'validation.folds=2'], {
+    env: { ...process.env, TRADEWIND_HOME: HOME }, stdio: 'ignore',
+  });
+  const ended = new Promise((resolve) => training.once('exit', resolve));
+  try {
+    await page.goto(address('#/experiments'));
+    const row = page.getByRole('row', { name: /watched-EURUSD/ });
+    await row.getByText('running').waitFor();
+    await row.getByRole('link', { name: 'watched-EURUSD' }).click();
+    await page.locator('.card', { hasText: 'Curves' }).getByText('live').waitFor();
+    const figure = page.locator('figure', { hasText: 'rollout/ep_rew_mean' });
+    const path = figure.locator('.scatterlayer .trace path.js-line').first();
+    await path.waitFor({ state: 'attached' });
+    const first = await path.getAttribute('d');
+    await page.waitForFunction((old) => {
+      const found = [...document.querySelectorAll('figure')].find((each) => each.textContent.includes('rollout/ep_rew_mean'));
+      const line = found?.querySelector('.scatterlayer .trace path.js-line')?.getAttribute('d');
+      return line && line !== old;
+    }, first);
+    training.kill('SIGINT');
+    await ended;
+    await page.locator('.page-head').getByText('running').waitFor({ state: 'detached' });
+  } finally {
+    training.kill('SIGKILL');
+    await ended;
+  }
   await page.context().close();
 });
 

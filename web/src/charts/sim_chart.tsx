@@ -171,6 +171,7 @@ export function SimChart(props: SimChartProps) {
           />
         ) : <div class="plot" style={{ height: `${height}px` }}><div class="skeleton" /></div>}
       </div>
+      {Boolean(error) && <Problem error={error} />}
       <p class="plot-keys">
         {loaded && loaded.a.bars_per_point > 1 ? `Each candle is ${loaded.a.bars_per_point} bars; zoom in for single ones. ` : ''}
         {narrow ? 'Times are UTC.' : 'Drag to zoom, double-click for all; with the keyboard: arrows, + − and 0. Times are UTC.'}
