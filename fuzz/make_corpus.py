@@ -80,3 +80,10 @@ for name, choice, content in [
         ("error", 2, "<Error><Code>NoSuchKey</Code><Message>gone</Message></Error>"),
         ("date", 3, "Tue, 14 Nov 2023 22:13:25 GMT"), ("url", 3, "https://u:p@[::1]:8443/a%20b?x=1#f")]:
     put("server_replies", name, choice, content)
+put("hpo_json", "float", 0, '{"name": "FloatDistribution", "attributes": {"step": null, "low": 1e-05, "high": 1.0, "log": true}}')
+put("hpo_json", "int", 0, '{"name": "IntDistribution", "attributes": {"log": false, "step": 2, "low": 1, "high": 9}}')
+put("hpo_json", "categorical", 0, '{"name": "CategoricalDistribution", "attributes": {"choices": ["a\\u00e9", null, true, 1.5, NaN]}}')
+put("hpo_json", "old", 0, '{"name": "DiscreteUniformDistribution", "attributes": {"low": 0.0, "high": 1.0, "q": 0.25}}')
+put("hpo_json", "short", 0, '{"type": "int", "low": 1, "high": 9}')
+put("hpo_json", "numbers", 1, '[1, -Infinity, 2.5e-3, NaN]')
+put("hpo_json", "object", 2, '{"x": 0.5, "kind": "a\\"b", "n": 3, "none": null}')

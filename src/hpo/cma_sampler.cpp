@@ -138,8 +138,8 @@ Status CmaSampler::AddTrial(const FrozenTrial& trial, bool maximise) {
     }
   }
   if (told.x.size() != state.space.size()) return {};
-  const double number = TW_TRY_CTX(NumberFromJson(generation->second), kGenerationKey);
-  state.generations[static_cast<std::int64_t>(number)].push_back(std::move(told));
+  const std::int64_t number = TW_TRY_CTX(IntegerFromJson(generation->second), kGenerationKey);
+  state.generations[number].push_back(std::move(told));
   return {};
 }
 

@@ -13,6 +13,7 @@ namespace tw::hpo {
 namespace {
 
 constexpr double kStepTolerance = 1e-8;
+constexpr double kExactMax = 0x1p53;  // integers up to here are exact as doubles
 
 Error BadBounds(std::string what) { return Error{ErrorCode::kUsage, std::move(what)}; }
 
@@ -232,7 +233,11 @@ Result<double> Distribution::ToInternal(const ParamValue& value) const {
     return Error{ErrorCode::kUsage,
                  fmt::format("{} is no value of {}", hpo::ToJson(value), PythonRepr())};
   }
-  return data_->kind == DistributionKind::kInt ? std::trunc(*number) : *number;
+  if (data_->kind == DistributionKind::kFloat) return *number;
+  if (!(std::abs(*number) <= kExactMax)) {
+    return Error{ErrorCode::kUsage, fmt::format("{} leaves +-2^53", hpo::ToJson(value))};
+  }
+  return std::trunc(*number);
 }
 
 ParamValue Distribution::ToExternal(double internal) const {
@@ -240,6 +245,8 @@ ParamValue Distribution::ToExternal(double internal) const {
     case DistributionKind::kFloat:
       return internal;
     case DistributionKind::kInt:
+      // A damaged row may hold anything.
+      if (!(std::abs(internal) <= kExactMax)) return internal;
       return static_cast<std::int64_t>(internal);
     case DistributionKind::kCategorical:
       break;

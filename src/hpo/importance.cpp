@@ -303,14 +303,18 @@ Importances ByForest(const Sample& sample, const SearchSpace& space,
   internal::ForestOptions forest_options;
   forest_options.seed = options.seed;
   const auto forest = internal::GrowForest(input.columns, sample.losses.values, forest_options);
+  if (options.method == ImportanceMethod::kFanova) {
+    const std::vector<double> shares =
+        internal::MarginalVarianceShares(forest, input.ranges, input.columns_of);
+    for (std::size_t i = 0; i < varied.size(); ++i) {
+      importances.emplace_back(varied[i].name, shares[i]);
+    }
+    return importances;
+  }
   const std::vector<double> decrease = internal::ImpurityDecrease(forest, input.columns.size());
   for (std::size_t i = 0; i < varied.size(); ++i) {
     double importance = 0;
-    if (options.method == ImportanceMethod::kFanova) {
-      importance = internal::MarginalVarianceShare(forest, input.ranges, input.columns_of[i]);
-    } else {
-      for (const std::size_t column : input.columns_of[i]) importance += decrease[column];
-    }
+    for (const std::size_t column : input.columns_of[i]) importance += decrease[column];
     importances.emplace_back(varied[i].name, importance);
   }
   return importances;

@@ -22,9 +22,9 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 std::optional<std::int64_t> GenerationOf(const FrozenTrial& trial) {
   const auto found = trial.system_attrs.find(kGenerationKey);
   if (found == trial.system_attrs.end()) return std::nullopt;
-  const Result<double> number = NumberFromJson(found->second);
+  const Result<std::int64_t> number = IntegerFromJson(found->second);
   if (!number.ok()) return std::nullopt;
-  return static_cast<std::int64_t>(*number);
+  return *number;
 }
 
 double LossOf(const StudyInfo& study, const FrozenTrial& trial, std::size_t k) {
@@ -174,6 +174,8 @@ Result<std::optional<Nsga2Sampler::Population>> Nsga2Sampler::SharedParents(
   if (found == study.system_attrs.end()) return std::optional<Population>();
   Population population;
   for (const double id : TW_TRY_CTX(NumbersFromJson(found->second), key)) {
+    if (!(std::abs(id) <= 0x1p53))
+      return Error{ErrorCode::kBadData, fmt::format("{}: {}", key, id)};
     const auto& all = call.study.trials.all();
     const auto trial =
         std::lower_bound(all.begin(), all.end(), static_cast<TrialId>(id),

@@ -56,12 +56,12 @@ Status Study::RetryTrial(TrialId id, const RetryOptions& retry) {
   std::vector<std::int64_t> history;
   if (const auto found = trial.system_attrs.find(kFailedTrialKey);
       found != trial.system_attrs.end()) {
-    original = static_cast<std::int64_t>(TW_TRY(NumberFromJson(found->second)));
+    original = TW_TRY_CTX(IntegerFromJson(found->second), kFailedTrialKey);
   }
   if (const auto found = trial.system_attrs.find(kRetryHistoryKey);
       found != trial.system_attrs.end()) {
     for (const double number : TW_TRY(NumbersFromJson(found->second))) {
-      history.push_back(static_cast<std::int64_t>(number));
+      history.push_back(TW_TRY_CTX(IntegerFromJson(ToJson(number)), kRetryHistoryKey));
     }
   }
   history.push_back(trial.number);

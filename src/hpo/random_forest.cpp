@@ -260,12 +260,10 @@ std::vector<double> ImpurityDecrease(const std::vector<Tree>& forest, std::size_
   return shares;
 }
 
-double MarginalVarianceShare(const std::vector<Tree>& forest,
-                             const std::vector<FeatureRange>& ranges,
-                             const std::vector<std::size_t>& features) {
-  TW_CHECK(!features.empty() && features.size() <= kJointFeaturesMax, "{} features at once",
-           features.size());
-  double sum = 0;
+std::vector<double> MarginalVarianceShares(const std::vector<Tree>& forest,
+                                           const std::vector<FeatureRange>& ranges,
+                                           const std::vector<std::vector<std::size_t>>& groups) {
+  std::vector<double> shares(groups.size(), 0.0);
   double counted = 0;
   for (const Tree& tree : forest) {
     const std::vector<Leaf> leaves = LeavesOf(tree, ranges);
@@ -274,13 +272,19 @@ double MarginalVarianceShare(const std::vector<Tree>& forest,
     for (const Leaf& leaf : leaves) all.Add(leaf.value - centre, leaf.volume);
     const double variance = all.Variance();
     if (!(variance > 0)) continue;
-    const double marginal = features.size() == 1
-                                ? MarginalVariance1d(leaves, features.front(), centre)
-                                : MarginalVarianceJoint(leaves, features, centre);
-    sum += marginal / variance;
     ++counted;
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      const std::vector<std::size_t>& features = groups[g];
+      TW_CHECK(!features.empty() && features.size() <= kJointFeaturesMax, "{} features at once",
+               features.size());
+      const double marginal = features.size() == 1
+                                  ? MarginalVariance1d(leaves, features.front(), centre)
+                                  : MarginalVarianceJoint(leaves, features, centre);
+      shares[g] += marginal / variance;
+    }
   }
-  return counted > 0 ? sum / counted : 0;
+  for (double& share : shares) share = counted > 0 ? share / counted : 0;
+  return shares;
 }
 
 }  // namespace tw::hpo::internal

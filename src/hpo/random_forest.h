@@ -39,11 +39,11 @@ struct FeatureRange {
   double high = 1;
 };
 
-/// Mean over the trees of the share of variance over the box of `ranges` (uniform) that the given
-/// features explain alone. At most kJointFeaturesMax of them at once.
-double MarginalVarianceShare(const std::vector<Tree>& forest,
-                             const std::vector<FeatureRange>& ranges,
-                             const std::vector<std::size_t>& features);
+/// For each group of features, the mean over the trees of the share of variance over the box of
+/// `ranges` (uniform) that the group explains alone. At most kJointFeaturesMax features a group.
+std::vector<double> MarginalVarianceShares(const std::vector<Tree>& forest,
+                                           const std::vector<FeatureRange>& ranges,
+                                           const std::vector<std::vector<std::size_t>>& groups);
 
 inline constexpr std::size_t kJointFeaturesMax = 12;
 

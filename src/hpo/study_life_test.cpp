@@ -169,6 +169,17 @@ TEST_F(StudyLifeTest, ANameKeepsItsKindLogFlagAndChoices) {
   EXPECT_EQ(second.SuggestFloat("y", 2, 1).error().code, ErrorCode::kUsage);
 }
 
+TEST(DistributionTest, IntegersBeyondTheExactOnesAreRefusedAndDamagedRowsSurvive) {
+  const Distribution n = Distribution::Int(1, 9).value();
+  EXPECT_EQ(n.ToInternal(1e300).error().code, ErrorCode::kUsage);
+  EXPECT_EQ(n.ToInternal(std::nan("")).error().code, ErrorCode::kUsage);
+  EXPECT_EQ(std::get<double>(n.ToExternal(1e300)), 1e300);
+  EXPECT_FALSE(IntegerFromJson("1e300").ok());
+  EXPECT_FALSE(IntegerFromJson("0.5").ok());
+  EXPECT_FALSE(IntegerFromJson("NaN").ok());
+  EXPECT_EQ(IntegerFromJson("7").value(), 7);
+}
+
 TEST_F(StudyLifeTest, AFixedValueOutsideOfTheRangeIsUsed) {
   ASSERT_TRUE(study_->Enqueue({{"x", 7.5}, {"never", true}}).value());
   Trial trial = study_->Ask().value();

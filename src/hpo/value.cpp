@@ -245,6 +245,14 @@ Result<double> NumberFromJson(std::string_view json) {
   return internal::AsNumber(TW_TRY(internal::ParseJson(json)));
 }
 
+Result<std::int64_t> IntegerFromJson(std::string_view json) {
+  const double number = TW_TRY(NumberFromJson(json));
+  if (!(std::abs(number) <= 0x1p53) || number != std::floor(number)) {
+    return Error{ErrorCode::kBadData, fmt::format("'{}' is no integer", json.substr(0, 200))};
+  }
+  return static_cast<std::int64_t>(number);
+}
+
 Result<std::vector<double>> NumbersFromJson(std::string_view json) {
   const internal::Json parsed = TW_TRY(internal::ParseJson(json));
   if (!parsed.is_array()) {

@@ -38,6 +38,8 @@ std::string JsonString(std::string_view text);
 /// The readers accept Python's NaN, Infinity and -Infinity. Errors: kBadData naming the text.
 Result<ParamValue> ValueFromJson(std::string_view json);
 Result<double> NumberFromJson(std::string_view json);
+/// A whole number within +-2^53.
+Result<std::int64_t> IntegerFromJson(std::string_view json);
 Result<std::vector<double>> NumbersFromJson(std::string_view json);
 /// In the order of the text.
 Result<std::vector<std::pair<std::string, ParamValue>>> ObjectFromJson(std::string_view json);
