@@ -377,12 +377,20 @@ Result<FrozenTrial> RdbStorage::AddTrial(StudyId study, const FrozenTrial& trial
 }
 
 Result<bool> RdbStorage::ClaimTrial(TrialId trial) {
-  const auto rows = TW_TRY(
-      Run({LockTrial(trial),
-           {"UPDATE trials SET state = 'RUNNING', datetime_start = $2::timestamp WHERE trial_id = "
-            "$1 AND state = 'WAITING'",
-            {db::Value(trial), db::Value(Now())}}},
-          ModeOfStep(), false));
+  const std::vector<db::Value> params = {db::Value(trial), db::Value(Now())};
+  Commands commands = {
+      LockTrial(trial),
+      {"UPDATE trials SET state = 'RUNNING', datetime_start = $2::timestamp WHERE trial_id = "
+       "$1 AND state = 'WAITING'",
+       params}};
+  if (options_.heartbeat_at_start) {
+    commands.push_back(
+        {"INSERT INTO trial_heartbeats (trial_id, heartbeat) SELECT t.trial_id, CURRENT_TIMESTAMP "
+         "FROM trials t WHERE t.trial_id = $1 AND t.state = 'RUNNING' AND t.datetime_start = "
+         "$2::timestamp ON CONFLICT (trial_id) DO UPDATE SET heartbeat = excluded.heartbeat",
+         params});
+  }
+  const auto rows = TW_TRY(Run(commands, ModeOfStep(), false));
   TW_TRY(CheckUpdatable(rows[0], trial));
   if (rows[1].affected() != 1) return false;
   Begun(trial, rows[0].Integer(0, 2));

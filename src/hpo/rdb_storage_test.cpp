@@ -420,8 +420,11 @@ TEST_P(StorageTest, AHeartbeatAtTheStartFindsWorkersThatDieAtOnce) {
   const TrialId queued = storage_->AddTrial(study_, FullTrial(TrialState::kWaiting)).value().id;
   clock_.AdvanceNanos(1'000);
   EXPECT_EQ(stamping->StartTrial(study_).value().id, queued);
+  const TrialId claimed = storage_->AddTrial(study_, FullTrial(TrialState::kWaiting)).value().id;
+  EXPECT_TRUE(stamping->ClaimTrial(claimed).value());
   EXPECT_TRUE(storage_->FailStaleTrials(study_, 5.0).value().empty());
-  EXPECT_EQ(storage_->FailStaleTrials(study_, -10.0).value(), (std::vector{fresh, queued}));
+  EXPECT_EQ(storage_->FailStaleTrials(study_, -10.0).value(),
+            (std::vector{fresh, queued, claimed}));
 }
 
 TEST_P(StorageTest, OtherRevisionsAreRefusedWithTheCommandThatMigrates) {
