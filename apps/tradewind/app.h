@@ -133,5 +133,8 @@ void AddCompletionCommand(CLI::App& root, AppContext& context);
 void AddReportCommand(CLI::App& root, AppContext& context);
 void AddServeCommand(CLI::App& root, AppContext& context);
 void AddTrainCommand(CLI::App& root, AppContext& context);
+void AddOptimizeCommand(CLI::App& root, AppContext& context);
+void AddWorkerCommand(CLI::App& root, AppContext& context);
+void AddStudyCommands(CLI::App& root, AppContext& context);
 
 }  // namespace tw::app

@@ -172,6 +172,9 @@ int RunCommandLine(std::vector<std::string> args, AppContext& context) {
   AddCommonOptions(root, context.options());
   AddDataCommands(root, context);
   AddTrainCommand(root, context);
+  AddOptimizeCommand(root, context);
+  AddWorkerCommand(root, context);
+  AddStudyCommands(root, context);
   AddBacktestCommand(root, context);
   AddReportCommand(root, context);
   AddFeaturesCommands(root, context);

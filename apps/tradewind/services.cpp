@@ -60,4 +60,50 @@ nlohmann::ordered_json CostsJson(const sim::CostParts& costs, const std::string&
           {"conversion_effect", text(costs.conversion_effect)}};
 }
 
+namespace {
+
+nlohmann::ordered_json OrNull(const std::optional<double>& value) {
+  return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr);
+}
+
+nlohmann::ordered_json SharpeList(const std::vector<std::optional<double>>& values) {
+  auto list = nlohmann::ordered_json::array();
+  for (const auto& value : values) list.push_back(OrNull(value));
+  return list;
+}
+
+}  // namespace
+
+nlohmann::ordered_json TrainReportJson(const training::TrainReport& report,
+                                       const std::string& report_path) {
+  const training::Verdict& verdict = report.verdict;
+  return {{"run_id", report.run_id},
+          {"model",
+           {{"name", report.model_name},
+            {"version", report.model_version},
+            {"path", report.model_uri}}},
+          {"verdict",
+           {{"grade", training::NameOf(verdict.grade)},
+            {"headline", verdict.headline},
+            {"sentences", verdict.sentences},
+            {"p_value_against_baselines", OrNull(verdict.p_value_against_baselines)},
+            {"share_of_random_beaten", verdict.share_of_random_beaten}}},
+          {"metrics", MetricsJson(verdict.metrics)},
+          {"holdout_metrics", MetricsJson(verdict.holdout_metrics)},
+          {"costs", CostsJson(report.costs, report.currency)},
+          {"trials", report.trials.trials},
+          {"holdout_looks", report.trials.holdout_looks},
+          {"in_sample_sharpe", OrNull(report.in_sample_sharpe)},
+          {"fold_sharpes", SharpeList(report.fold_sharpes)},
+          {"seed_sharpes", SharpeList(report.seed_sharpes)},
+          {"report", report_path}};
+}
+
+Result<std::string> SaveReport(const Services& services, const training::TrainReport& report) {
+  std::string path = services.home + "/reports/" + report.run_id + ".html";
+  TW_TRY(CreateDirectories(services.home + "/reports"));
+  TW_TRY(WriteFileAtomically(path, report.report_html));
+  return path;
+}
+
 }  // namespace tw::app

@@ -33,4 +33,10 @@ nlohmann::ordered_json MetricsJson(const std::vector<eval::Metric>& metrics);
 /// Decimal strings.
 nlohmann::ordered_json CostsJson(const sim::CostParts& costs, const std::string& currency);
 
+/// A training's answer; `report_path` is where SaveReport put it.
+nlohmann::ordered_json TrainReportJson(const training::TrainReport& report,
+                                       const std::string& report_path);
+/// Writes the HTML report into the home directory and returns its path.
+Result<std::string> SaveReport(const Services& services, const training::TrainReport& report);
+
 }  // namespace tw::app

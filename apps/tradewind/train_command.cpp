@@ -64,39 +64,6 @@ Status OverrideStyle(const TrainOptions& options, Config& config) {
   return {};
 }
 
-Json SharpeList(const std::vector<std::optional<double>>& values) {
-  Json list = Json::array();
-  for (const auto& value : values) list.push_back(value ? Json(*value) : Json(nullptr));
-  return list;
-}
-
-Json ReportJson(const training::TrainReport& report, const std::string& report_path) {
-  const training::Verdict& verdict = report.verdict;
-  return {{"run_id", report.run_id},
-          {"model",
-           {{"name", report.model_name},
-            {"version", report.model_version},
-            {"path", report.model_uri}}},
-          {"verdict",
-           {{"grade", training::NameOf(verdict.grade)},
-            {"headline", verdict.headline},
-            {"sentences", verdict.sentences},
-            {"p_value_against_baselines", verdict.p_value_against_baselines
-                                              ? Json(*verdict.p_value_against_baselines)
-                                              : Json(nullptr)},
-            {"share_of_random_beaten", verdict.share_of_random_beaten}}},
-          {"metrics", MetricsJson(verdict.metrics)},
-          {"holdout_metrics", MetricsJson(verdict.holdout_metrics)},
-          {"costs", CostsJson(report.costs, report.currency)},
-          {"trials", report.trials.trials},
-          {"holdout_looks", report.trials.holdout_looks},
-          {"in_sample_sharpe",
-           report.in_sample_sharpe ? Json(*report.in_sample_sharpe) : Json(nullptr)},
-          {"fold_sharpes", SharpeList(report.fold_sharpes)},
-          {"seed_sharpes", SharpeList(report.seed_sharpes)},
-          {"report", report_path}};
-}
-
 std::string NextCommands(const training::TrainReport& report, const std::string& report_path) {
   return fmt::format(
       "\nreport     {}\n"
@@ -134,11 +101,9 @@ Status TrainStyleCommand(AppContext& context, const TrainOptions& options) {
   auto trained = training::TrainStyle(request, services.Train(context), context.stop());
   if (progress) progress->Finish();
   const training::TrainReport report = TW_TRY(std::move(trained));
-  const std::string path = services.home + "/reports/" + report.run_id + ".html";
-  TW_TRY(CreateDirectories(services.home + "/reports"));
-  TW_TRY(WriteFileAtomically(path, report.report_html));
+  const std::string path = TW_TRY(SaveReport(services, report));
   if (context.json()) {
-    context.Print(ReportJson(report, path).dump(2));
+    context.Print(TrainReportJson(report, path).dump(2));
   } else {
     context.Print(report.verdict.Text() + "\n" + NextCommands(report, path));
   }

@@ -101,8 +101,8 @@ const std::vector<std::string>& SamplerNames() {
 }
 
 const std::vector<std::string>& PrunerNames() {
-  static const std::vector<std::string> names = {"none",    "median",    "percentile",
-                                                 "halving", "hyperband", "wilcoxon"};
+  static const std::vector<std::string> names = {
+      "none", "median", "percentile", "halving", "hyperband", "wilcoxon", "patient", "threshold"};
   return names;
 }
 
@@ -119,6 +119,10 @@ void Bind(const ConfigSection& section, SearchConfig& search) {
   section.Integer("pruner_startup_trials", search.pruner_startup_trials, {.min = 0, .max = 1e6});
   section.Integer("pruner_warmup_folds", search.pruner_warmup_folds, {.min = 0, .max = 200});
   section.Number("pruner_percentile", search.pruner_percentile, {.min = 0, .max = 100});
+  section.Integer("pruner_reduction_factor", search.pruner_reduction_factor,
+                  {.min = 2, .max = 100});
+  section.Integer("pruner_patience", search.pruner_patience, {.min = 0, .max = 200});
+  section.Number("pruner_threshold", search.pruner_threshold);
   section.Integer("seed", search.seed, {.min = 0, .max = 1e15});
   section.Integer("seeds", search.seeds, {.min = 0, .max = 100});
   section.Flag("start_with_style", search.start_with_style);

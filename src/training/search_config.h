@@ -34,14 +34,17 @@ struct SearchConfig {
   bool tpe_group = false;
   bool tpe_constant_liar = true;
   std::string pruner = "median";
-  int pruner_startup_trials = 5;  // never pruned
-  int pruner_warmup_folds = 0;    // folds that are never pruned
-  double pruner_percentile = 25;  // of the pruner "percentile": the share that is kept
-  std::int64_t seed = 1;          // of the sampler
-  int seeds = 0;                  // agents a fold while searching; 0: as many as agent.seeds
-  bool start_with_style = true;   // the first trial has the style's own values
-  double heartbeat_seconds = 30;  // a worker is taken for dead after twice as long
-  int max_retries = 3;            // of a trial whose worker died
+  int pruner_startup_trials = 5;    // never pruned
+  int pruner_warmup_folds = 0;      // folds that are never pruned
+  double pruner_percentile = 25;    // of the pruner "percentile": the share that is kept
+  int pruner_reduction_factor = 3;  // of "halving" and "hyperband"
+  int pruner_patience = 1;          // of "patient", which wraps "median": folds without a gain
+  double pruner_threshold = 0;      // of "threshold": a score below it ends the trial
+  std::int64_t seed = 1;            // of the sampler
+  int seeds = 0;                    // agents a fold while searching; 0: as many as agent.seeds
+  bool start_with_style = true;     // the first trial has the style's own values
+  double heartbeat_seconds = 30;    // a worker is taken for dead after twice as long
+  int max_retries = 3;              // of a trial whose worker died
   ObjectiveConfig objective;
   SearchSpace space;
   std::vector<SearchValues> enqueue;  // trials to begin with

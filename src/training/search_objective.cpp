@@ -202,7 +202,10 @@ Result<Evaluation> SearchObjective::Evaluate(const TrialStyle& trial,
   folds.on_fold = [&](const FoldsOutcome& so_far) -> Result<bool> {
     evaluation.score = TW_TRY(ScoreOf(objective, trials, *data, so_far));
     const auto fold = static_cast<std::int64_t>(so_far.committee.size()) - 1;
-    return !options.on_fold || TW_TRY(options.on_fold(fold, evaluation.score));
+    if (!options.on_fold) return true;
+    const StretchScore alone = TW_TRY(StretchScore::Create(objective, trials, *data));
+    const std::optional<double> fold_score = TW_TRY(alone.Of(so_far.committee.back()));
+    return options.on_fold(fold, evaluation.score, fold_score);
   };
   evaluation.folds = TW_TRY(RunFolds(*data, trial.style, split, folds, clock, stop));
   const TradedStretch& traded = evaluation.folds.out_of_sample;

@@ -29,8 +29,11 @@ struct EvaluateOptions {
   std::string work_dir;  // as WalkForwardOptions
   int threads = 1;
   std::function<void(std::int64_t done, std::int64_t total)> on_progress;
-  /// After each fold, from 0: the score so far. Returns whether to go on.
-  std::function<Result<bool>(std::int64_t fold, std::optional<double> score)> on_fold;
+  /// After each fold, from 0: the score of the folds so far, and that of this fold's committee
+  /// alone. Returns whether to go on.
+  std::function<Result<bool>(std::int64_t fold, std::optional<double> score,
+                             std::optional<double> fold_score)>
+      on_fold;
 };
 
 /// What became of one trial, before the holdout.

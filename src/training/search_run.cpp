@@ -10,6 +10,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/files.h"
 #include "hpo/study.h"
 #include "training/search_objective.h"
 #include "training/search_trial.h"
@@ -157,7 +158,8 @@ class Beginning {
   Result<void> FillQueue() {
     const SearchConfig& search = objective_.search();
     std::vector<hpo::TrialPtr> trials = TW_TRY(study_->Trials());
-    if (trials.empty()) {
+    // A grid is its own list of trials.
+    if (trials.empty() && search.sampler != "grid") {
       const SearchValues own = objective_.StyleValues();
       if (search.start_with_style && !own.empty()) {
         TW_TRY(study_->Enqueue(PairsOf(own), {{"source", "\"style\""}}));
@@ -233,6 +235,15 @@ Result<std::string> ConfigOfStudy(const hpo::StudyInfo& info) {
       fmt::format("study '{}' was not made by `tradewind optimize`: it does not say what to "
                   "train",
                   info.name)};
+}
+
+std::string FileNameOf(std::string_view study) {
+  std::string name;
+  for (const char c : study.substr(0, 40)) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    name += plain || c == '-' ? c : '_';
+  }
+  return name + "-" + Sha256Hex(study).substr(0, 12);
 }
 
 std::vector<hpo::TrialPtr> BestFirst(const std::vector<hpo::TrialPtr>& trials) {

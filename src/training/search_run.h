@@ -58,8 +58,8 @@ struct WorkRequest {
   /// New trials to run, as Optuna's optimize(n_trials) does; else the queue is served until nothing
   /// waits and nobody else runs a trial that may come back.
   std::optional<std::int64_t> trials;
+  std::optional<double> timeout_seconds;  // no trial starts later
   std::function<void(const hpo::FrozenTrial& trial)> on_trial;
-  std::function<void(const std::string& line)> on_note;
 };
 
 /// Runs trials. A stop puts the running trial back into the queue with its parameters and leaves
@@ -100,6 +100,9 @@ Result<SearchConclusion> ConcludeSearch(const ConcludeRequest& request,
 
 /// The study's config document. Errors: kNotFound, kUsage for a study that no search made.
 Result<std::string> ConfigOfStudy(const hpo::StudyInfo& info);
+
+/// A study's name as the name of a folder: readable, and told apart by a hash.
+std::string FileNameOf(std::string_view study);
 
 /// Completed trials, best first (the larger value wins; equal ones in the order of their numbers).
 std::vector<hpo::TrialPtr> BestFirst(const std::vector<hpo::TrialPtr>& trials);

@@ -130,8 +130,8 @@ class TrialJob {
         found != trial.system_attrs.end()) {
       original = static_cast<std::int64_t>(TW_TRY(hpo::NumberFromJson(found->second)));
     }
-    const std::string root = fmt::format("{}/search-{}", bench_.services.train.runs_dir,
-                                         Sha256Hex(bench_.study.name).substr(0, 16));
+    const std::string root =
+        bench_.services.train.runs_dir + "/search-" + FileNameOf(bench_.study.name);
     TW_TRY(CreateDirectories(root));
     work_dir_ = fmt::format("{}/trial-{}", root, original);
     auto lock = FileLock::Acquire(work_dir_ + ".lock");
@@ -156,8 +156,12 @@ class TrialJob {
     EvaluateOptions options;
     options.work_dir = work_dir_;
     options.threads = bench_.request.threads;
-    options.on_fold = [this](std::int64_t fold, std::optional<double> score) -> Result<bool> {
-      const double value = score.value_or(std::numeric_limits<double>::quiet_NaN());
+    // Wilcoxon compares trials fold by fold; all others look at how far a trial has come.
+    const bool by_fold = bench_.objective.search().pruner == "wilcoxon";
+    options.on_fold = [this, by_fold](std::int64_t fold, std::optional<double> score,
+                                      std::optional<double> fold_score) -> Result<bool> {
+      const double value =
+          (by_fold ? fold_score : score).value_or(std::numeric_limits<double>::quiet_NaN());
       TW_TRY(trial_.Report(value, fold));
       if (score) scores_.push_back({"objective", *score, NowMs(), fold});
       const bool last =
@@ -223,13 +227,14 @@ class TrialJob {
 // Serves a study until there is nothing more to do here.
 class Worker {
  public:
-  Worker(const Bench& bench, hpo::Study& study) : bench_(bench), study_(study) {}
+  Worker(const Bench& bench, hpo::Study& study)
+      : bench_(bench), study_(study), started_nanos_(NowNanos()) {}
 
   Result<std::int64_t> Run() {
     while (true) {
       TW_TRY(study_.Optimize([this](hpo::Trial& trial) { return RunTrial(trial); }, Options()));
       if (machine_error_) return *machine_error_;
-      if (bench_.stop.stop_requested() || bench_.request.trials) return ended_;
+      if (bench_.stop.stop_requested() || bench_.request.trials || Late()) return ended_;
       const State state = TW_TRY(Look());
       if (state == State::kOver || (state == State::kQueued && study_.stop_requested()))
         return ended_;
@@ -240,11 +245,21 @@ class Worker {
  private:
   enum class State { kOver, kQueued, kOthersRun };
 
+  std::int64_t NowNanos() const { return bench_.services.train.clock.MonotonicNanos(); }
+
+  double SecondsLeft() const {
+    return bench_.request.timeout_seconds.value_or(0) -
+           static_cast<double>(NowNanos() - started_nanos_) * 1e-9;
+  }
+
+  bool Late() const { return bench_.request.timeout_seconds.has_value() && SecondsLeft() <= 0; }
+
   hpo::OptimizeOptions Options() const {
     const SearchConfig& search = bench_.objective.search();
     hpo::OptimizeOptions options;
     options.n_trials = bench_.request.trials;
     options.queued_only = !bench_.request.trials.has_value();
+    if (bench_.request.timeout_seconds) options.timeout_s = std::max(0.0, SecondsLeft());
     options.stop = bench_.stop;
     options.continue_after_errors = true;
     options.heartbeat_interval_s = search.heartbeat_seconds;
@@ -291,6 +306,7 @@ class Worker {
 
   const Bench& bench_;
   hpo::Study& study_;
+  std::int64_t started_nanos_;
   mutable std::int64_t ended_ = 0;
   std::optional<Error> machine_error_;
 };
@@ -312,7 +328,7 @@ Result<std::int64_t> ServeSearch(const WorkRequest& request, const SearchService
   hpo::StudyOptions options;
   options.name = request.study;
   options.sampler = TW_TRY(MakeSampler(objective.search()));
-  options.pruner = TW_TRY(MakePruner(objective.search()));
+  options.pruner = TW_TRY(MakePruner(objective.search(), objective.style().validation.folds));
   const auto study = TW_TRY(hpo::Study::Load(services.storage, services.train.clock, options));
   const Bench bench{
       request, services, objective, study->info(), TextAttribute(info.system_attrs, kStudyRunKey),
