@@ -272,7 +272,7 @@ do_stop() {
       while kill -0 -- "-$pid" 2>/dev/null && ((SECONDS < deadline)); do sleep 0.2; done
       kill -KILL -- "-$pid" 2>/dev/null || true
       ;;
-    container) docker stop --time "$STOP_SECONDS_MAX" "$(container)" >/dev/null ;;
+    container) docker stop -t "$STOP_SECONDS_MAX" "$(container)" >/dev/null ;;
     *)
       read -r pid began < <(saved server) || true
       echo "no MLflow server of this script runs on $data${pid:+ (process $pid, begun at tick $began, is gone)}"
