@@ -24,4 +24,8 @@ Result<ModelVersion> FindModel(Tracker& tracker, std::string_view reference) {
   return tracker.GetModelVersion(name, version);
 }
 
+std::string VersionText(std::int64_t version) {
+  return version < 0 ? "pending" : fmt::format("{}", version);
+}
+
 }  // namespace tw::tracking

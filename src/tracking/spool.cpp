@@ -69,6 +69,18 @@ class SpoolTracker::Impl {
       thread_.request_stop();
       thread_.join();
     }
+    RemoveSent();
+  }
+
+  // A stream of which everything is sent would else stay until the next command.
+  void RemoveSent() {
+    const bool sent = WaitingLocked() == 0 && !writer_.directory().empty();
+    writer_.Close();
+    if (!sent) return;
+    const auto lock = FileLock::Acquire(options_.directory + "/drain.lock");
+    if (!lock.ok()) return;  // who holds it removes the stream
+    auto stream = internal::StreamReader::Open(writer_.directory(), options_.disk_hook);
+    if (stream.ok()) static_cast<void>(stream->Remove().ok());
   }
 
   std::int64_t NowMs() const { return clock_.Now().nanos() / 1'000'000; }
@@ -148,6 +160,7 @@ class SpoolTracker::Impl {
   Result<std::vector<Run>> SearchHere(const RunQuery& query);
   std::map<std::string, KnownRun> RunsKnownHere() const;
   std::optional<KnownRun> FindHere(std::string_view run_id) const;
+  void AddWaiting(std::span<Run> runs) const;
   Run RunOf(const KnownRun& known) const;
 
   SpoolOptions options_;
@@ -345,6 +358,40 @@ std::optional<KnownRun> SpoolTracker::Impl::FindHere(std::string_view run_id) co
   return std::nullopt;
 }
 
+// Latest points, parameters and tags that are on their way, on top of what the server has: a
+// training that goes on must know what it logged before.
+void SpoolTracker::Impl::AddWaiting(std::span<Run> runs) const {
+  const std::lock_guard lock(mutex_);
+  RefreshLocked();
+  std::map<std::string, Run*> by_id;
+  for (Run& run : runs) by_id[run.run_id] = &run;
+  const auto names = internal::ListStreams(options_.directory);
+  if (!names.ok() || runs.empty()) return;
+  for (const std::string& name : *names) {
+    auto stream = internal::StreamReader::Open(options_.directory + "/streams/" + name);
+    while (stream.ok()) {
+      const auto read = stream->Read(4096, 1U << 20U);
+      if (!read.ok() || read->frames.empty()) break;
+      for (const internal::SpoolFrame& frame : read->frames) {
+        const auto record = internal::Decode(frame.type, frame.payload);
+        const auto* batch = record.ok() ? std::get_if<internal::BatchRecord>(&*record) : nullptr;
+        if (batch == nullptr) continue;
+        const KnownRun* known = ids_.FindRun(batch->run);
+        auto run = by_id.find(batch->run);
+        if (run == by_id.end() && known != nullptr) run = by_id.find(known->server_id);
+        if (run == by_id.end()) continue;
+        for (const Metric& m : batch->metrics) {
+          const auto [latest, added] = run->second->metrics.try_emplace(m.key, m);
+          if (!added && m.step >= latest->second.step) latest->second = m;
+        }
+        for (const KeyValue& param : batch->params)
+          run->second->params.try_emplace(param.key, param.value);
+        for (const KeyValue& tag : batch->tags) run->second->tags[tag.key] = tag.value;
+      }
+    }
+  }
+}
+
 Result<std::vector<Run>> SpoolTracker::Impl::SearchHere(const RunQuery& query) {
   auto filter = TW_TRY(internal::ParseFilter(query.filter));
   std::vector<internal::SortKey> order;
@@ -394,16 +441,30 @@ Result<std::vector<Run>> SpoolTracker::Impl::SearchRuns(const RunQuery& query) {
     }
   }
   // Children of a run that was made here can only have been made here.
-  if (here) return SearchHere(query);
+  const auto search_here = [&]() -> Result<std::vector<Run>> {
+    std::vector<Run> found = TW_TRY(SearchHere(query));
+    AddWaiting(found);
+    return found;
+  };
+  if (here) return search_here();
   for (std::string& id : asked.experiment_ids) {
     if (!id.starts_with(kPendingExperiment)) continue;
     auto found = server_->GetOrCreateExperiment(id.substr(kPendingExperiment.size()));
-    if (!found.ok() && known) return SearchHere(query);
+    if (!found.ok() && known) return search_here();
     id = TW_TRY(std::move(found));
   }
   auto runs = server_->SearchRuns(asked);
+  if (runs.ok() && known) {
+    // Children that are not at the server yet are among those that are known here.
+    std::set<std::string> there;
+    for (const Run& run : *runs) there.insert(run.run_id);
+    for (Run& run : TW_TRY(SearchHere(query))) {
+      if (IsPending(run.run_id) && !there.contains(run.run_id)) runs->push_back(std::move(run));
+    }
+    AddWaiting(*runs);
+  }
   if (runs.ok() || runs.error().code != ErrorCode::kExternal || !known) return runs;
-  return SearchHere(query);
+  return search_here();
 }
 
 SpoolTracker::SpoolTracker(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -451,6 +512,11 @@ std::string SpoolTracker::FirstId(std::string_view run_id) const {
   return known != nullptr ? known->id : std::string(run_id);
 }
 
+Result<void> SpoolTracker::CheckRoom() {
+  const std::lock_guard lock(impl_->mutex_);
+  return impl_->writer_.CheckRoom();
+}
+
 Result<std::string> SpoolTracker::GetOrCreateExperiment(std::string_view name) {
   TW_TRY(internal::CheckName(name, "experiment name"));
   TW_TRY(impl_->Write(internal::ExperimentRecord{std::string(name)}, false));
@@ -489,6 +555,7 @@ Result<Run> SpoolTracker::GetRun(std::string_view run_id) {
   std::optional<Error> failure;
   if (!IsPending(id)) {
     auto run = impl_->server_->GetRun(id);
+    if (run.ok()) impl_->AddWaiting({&*run, 1});
     if (run.ok() || run.error().code != ErrorCode::kExternal) return run;
     failure = run.error();
   }

@@ -62,8 +62,8 @@ struct SpoolRefusal {
 /// used in every call, in this process and later ones; Resolve...() say what became of them.
 /// Reads ask the server, except about runs of this process that it does not know yet; what it
 /// cannot answer for is kExternal with a hint. Errors of writes: kUsage for what no server would
-/// take; kIo when the disk or the spool is full (nothing half-written stays; the caller should stop
-/// at a checkpoint).
+/// take; kIo when the disk or the spool is full and the reserve for that case too, of which
+/// CheckRoom() tells before (nothing half-written stays).
 class SpoolTracker final : public Tracker {
  public:
   /// The clock outlives it. `server` must answer in bounded time: the destructor waits for a call
@@ -92,6 +92,8 @@ class SpoolTracker final : public Tracker {
   std::string FirstId(std::string_view run_id) const;
 
   bool writes_are_cheap() const override { return true; }
+
+  Result<void> CheckRoom() override;
 
   Result<std::string> GetOrCreateExperiment(std::string_view name) override;
   Result<std::vector<Experiment>> Experiments() override;

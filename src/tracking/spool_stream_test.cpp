@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 
 #include <csignal>
@@ -165,14 +167,23 @@ TEST_F(SpoolStreamTest, LargeFilesLieBesideTheRecords) {
 }
 
 TEST_F(SpoolStreamTest, AFullSpoolRefusesAndSaysWhatToDo) {
-  auto writer = NewWriter({.bytes_max = 10'000});
+  auto writer = NewWriter({.bytes_max = 10'000, .reserve_bytes = 2'000});
   Result<void> status;
   std::int64_t steps = 0;
-  for (; steps < 1'000 && status.ok(); ++steps) status = writer->Append(Point(steps));
+  std::int64_t warned = 0;
+  for (; steps < 1'000 && status.ok(); ++steps) {
+    status = writer->Append(Point(steps));
+    if (warned == 0 && !writer->CheckRoom().ok()) warned = steps;
+  }
   ASSERT_FALSE(status.ok());
+  // The warning comes before the wall.
+  EXPECT_GT(warned, 50);
+  EXPECT_LT(warned, steps - 10);
   EXPECT_EQ(status.error().code, ErrorCode::kIo);
   EXPECT_THAT(status.error().message, HasSubstr("tradewind tracking flush"));
-  EXPECT_EQ(Steps(writer->directory()).size(), static_cast<std::size_t>(steps - 1));
+  const auto confirmed = static_cast<std::size_t>(steps - 1);
+  EXPECT_EQ(Steps(writer->directory()).size(), confirmed);
+  EXPECT_EQ(BytesBelow(dir_.path()) / 1'000, 11U);
   EXPECT_FALSE(writer->MakeBody("b", std::string(20'000, 'x')).ok());
 }
 
@@ -185,9 +196,10 @@ TEST_F(SpoolStreamTest, AFullDiskLeavesWholeRecordsAndGoesOnWithRoom) {
   const pid_t child = InChild([&] {
     ::signal(SIGXFSZ, SIG_IGN);
     auto writer = NewWriter();
+    if (!writer->Append(Point(0)).ok()) return 9;
     LimitFiles(5'000);
     Result<void> status;
-    std::int64_t step = 0;
+    std::int64_t step = 1;
     for (; step < 1'000 && status.ok(); ++step) status = writer->Append(Point(step));
     if (status.ok() || status.error().code != ErrorCode::kIo) return 1;
     const auto confirmed = static_cast<std::size_t>(step - 1);
@@ -204,6 +216,33 @@ TEST_F(SpoolStreamTest, AFullDiskLeavesWholeRecordsAndGoesOnWithRoom) {
     return steps.size() == confirmed + 1 && steps.back() == 7 ? 0 : 8;
   });
   EXPECT_EQ(WaitFor(child), 0);
+}
+
+// On a file system of 3 MB, if this process may mount one.
+TEST_F(SpoolStreamTest, TheReserveTakesWhatIsUnderWayWhenTheDiskIsFull) {
+  const pid_t child = InChild([&] {
+    if (::unshare(CLONE_NEWNS) != 0) return 77;
+    if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return 77;
+    if (::mount("tmpfs", dir_.path().c_str(), "tmpfs", 0, "size=3m") != 0) return 77;
+    auto writer = NewWriter();
+    if (!writer->Append(Point(0)).ok() || !writer->CheckRoom().ok()) return 1;
+    std::ofstream(dir_ / "others") << std::string(std::size_t{3} << 20U, 'x');
+    std::int64_t step = 1;
+    while (step < 1'000 && writer->CheckRoom().ok()) {
+      if (!writer->Append(Point(step)).ok()) return 2;
+      ++step;
+    }
+    if (step == 1'000) return 3;
+    if (!writer->MakeBody("report.html", std::string(100'000, 'x')).ok()) return 4;
+    if (writer->CheckRoom().error().message.find("No space left") == std::string::npos) return 5;
+    Result<void> status;
+    for (; step < 100'000 && status.ok(); ++step) status = writer->Append(Point(step));
+    if (status.ok()) return 6;
+    return Steps(writer->directory()).size() == static_cast<std::size_t>(step - 1) ? 0 : 7;
+  });
+  const int code = WaitFor(child);
+  if (code == 77) GTEST_SKIP() << "this process may not mount a file system";
+  EXPECT_EQ(code, 0);
 }
 
 TEST_F(SpoolStreamTest, AReaderMaySeeAStreamWhileItGrows) {

@@ -168,6 +168,10 @@ class Tracker {
   /// is nothing to gain by collecting points in memory.
   virtual bool writes_are_cheap() const { return false; }
 
+  /// kIo once there is hardly any room left: what was written is kept, and long work should stop at
+  /// a checkpoint now, before something cannot be written.
+  virtual Result<void> CheckRoom() { return {}; }
+
   /// The id of the experiment with this name, which is made when it is not there (also by two
   /// processes at once).
   virtual Result<std::string> GetOrCreateExperiment(std::string_view name) = 0;
@@ -237,5 +241,8 @@ class Tracker {
 /// "NAME@alias", "NAME:VERSION" or "NAME" (newest version). Errors: kUsage for another form,
 /// kNotFound.
 Result<ModelVersion> FindModel(Tracker& tracker, std::string_view reference);
+
+/// "3", or "pending" for one that the server has not numbered yet.
+std::string VersionText(std::int64_t version);
 
 }  // namespace tw::tracking

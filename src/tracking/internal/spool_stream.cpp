@@ -58,6 +58,18 @@ bool WriteAll(int fd, std::string_view bytes) {
   return true;
 }
 
+// Bytes that are really taken from the disk.
+Result<void> WriteReserve(const std::string& path, std::int64_t bytes) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) return SystemError("create", path);
+  errno = bytes > 0 ? ::posix_fallocate(fd, 0, bytes) : 0;
+  const bool taken = errno == 0;
+  Error error = SystemError("reserve room in", path);
+  ::close(fd);
+  if (taken) return {};
+  return error;
+}
+
 std::string SegmentName(std::uint64_t segment) { return fmt::format("{:08}.seg", segment); }
 
 }  // namespace
@@ -107,6 +119,11 @@ StreamWriter::StreamWriter(std::string root, StreamWriterOptions options, const 
 
 StreamWriter::~StreamWriter() { CloseSegment(); }
 
+void StreamWriter::Close() {
+  CloseSegment();
+  lock_.reset();
+}
+
 void StreamWriter::CloseSegment() {
   if (fd_ >= 0) ::close(fd_);
   fd_ = -1;
@@ -121,6 +138,7 @@ Result<void> StreamWriter::Begin() {
   const std::string building = root_ + "/streams/.new-" + name;
   TW_TRY(CreateDirectories(building + "/blobs"));
   FileLock lock = TW_TRY(FileLock::Acquire(building + "/writer.lock"));
+  TW_TRY(WriteReserve(building + "/reserve", options_.reserve_bytes));
   options_.hook("name stream");
   const std::string directory = root_ + "/streams/" + name;
   if (::rename(building.c_str(), directory.c_str()) != 0) return SystemError("rename", building);
@@ -154,7 +172,7 @@ Result<void> StreamWriter::OpenSegment() {
   return SyncDirectory(directory_);
 }
 
-Result<void> StreamWriter::CheckRoom(std::uint64_t bytes) {
+Result<void> StreamWriter::CheckLimit(std::uint64_t bytes) {
   // A look at all files of the spool costs more than an append, so it is done now and then.
   constexpr std::uint64_t kLookEvery = std::uint64_t{4} << 20U;
   const auto limit = static_cast<std::uint64_t>(options_.bytes_max);
@@ -163,11 +181,26 @@ Result<void> StreamWriter::CheckRoom(std::uint64_t bytes) {
     since_look_ = 0;
   }
   if (waiting_ + bytes <= limit) return {};
-  return Error{ErrorCode::kIo,
-               fmt::format("{}: the spool is full: {} bytes wait for the tracking server, {} are "
-                           "allowed (tracking.spool_bytes_max); send them with: tradewind tracking "
-                           "flush",
-                           root_, waiting_, options_.bytes_max)};
+  full_ = Error{ErrorCode::kIo,
+                fmt::format("{}: the spool is full: {} bytes wait for the tracking server, {} are "
+                            "allowed (tracking.spool_bytes_max); send them with: tradewind "
+                            "tracking flush",
+                            root_, waiting_, options_.bytes_max)};
+  const auto reserve = static_cast<std::uint64_t>(options_.reserve_bytes);
+  if (waiting_ + bytes <= limit + reserve) return {};
+  return *full_;
+}
+
+Result<void> StreamWriter::CheckRoom() const {
+  if (full_) return *full_;
+  return {};
+}
+
+bool StreamWriter::UseReserve() {
+  if (errno != ENOSPC && errno != EDQUOT) return false;
+  const std::string path = directory_ + "/reserve";
+  full_ = SystemError("write", directory_);
+  return ::unlink(path.c_str()) == 0;
 }
 
 Result<void> StreamWriter::Append(const SpoolRecord& record) {
@@ -176,13 +209,16 @@ Result<void> StreamWriter::Append(const SpoolRecord& record) {
     return Error{ErrorCode::kUsage, fmt::format("{}: a record of {} bytes, at most {} are allowed",
                                                 Describe(record), payload.size(), kMaxRecordBytes)};
   }
-  TW_TRY(CheckRoom(payload.size() + kFrameHeader));
+  TW_TRY(CheckLimit(payload.size() + kFrameHeader));
   TW_TRY(Begin());
   TW_TRY(OpenSegment());
   const std::string frame = EncodeFrame(next_seq_, clock_.Now().nanos() / 1'000'000,
                                         static_cast<std::uint8_t>(record.index()), payload);
   options_.hook("append");
-  if (!WriteAll(fd_, frame)) {
+  const auto write = [&] { return WriteAll(fd_, frame); };
+  bool written = write();
+  if (!written && UseReserve()) written = ::ftruncate(fd_, segment_size_) == 0 && write();
+  if (!written) {
     Error error = SystemError("write", directory_ + "/" + SegmentName(segment_));
     // Half a record at the end is cut off. If even that fails, the next one begins a new segment,
     // and a reader passes over the half.
@@ -206,14 +242,17 @@ Result<FileBody> StreamWriter::MakeBody(std::string_view path, std::string_view 
     body.content = content;
     return body;
   }
-  TW_TRY(CheckRoom(content.size()));
+  TW_TRY(CheckLimit(content.size()));
   TW_TRY(Begin());
   body.blob = fmt::format("{:08}", next_blob_);
   const std::string file = directory_ + "/blobs/" + body.blob;
   options_.hook("write blob");
   const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) return SystemError("create", file);
-  const bool written = WriteAll(fd, content) && ::fsync(fd) == 0;
+  const auto write = [&] { return WriteAll(fd, content) && ::fsync(fd) == 0; };
+  bool written = write();
+  if (!written && UseReserve())
+    written = ::ftruncate(fd, 0) == 0 && ::lseek(fd, 0, SEEK_SET) == 0 && write();
   Error error = written ? Error{} : SystemError("write", file);
   ::close(fd);
   if (!written) {
@@ -441,7 +480,7 @@ std::uint64_t BytesBelow(const std::string& root) {
   fs::recursive_directory_iterator entry(root, error);
   for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
     std::error_code gone;
-    const bool file = entry->is_regular_file(gone);
+    const bool file = entry->is_regular_file(gone) && entry->path().filename() != "reserve";
     const std::uintmax_t size = file ? entry->file_size(gone) : 0;
     if (file && !gone) bytes += size;
   }

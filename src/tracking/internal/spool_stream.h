@@ -55,6 +55,8 @@ ParsedFrame ParseFrame(std::string_view bytes);
 struct StreamWriterOptions {
   std::int64_t segment_bytes = std::int64_t{8} << 20U;
   std::int64_t bytes_max = std::int64_t{2} << 30U;  // of the whole spool
+  /// Kept free for what must still be written when disk or spool are full.
+  std::int64_t reserve_bytes = std::int64_t{1} << 20U;
   std::size_t inline_bytes_max = std::size_t{16} << 10U;
   DiskHook hook = {};
 };
@@ -63,7 +65,12 @@ struct StreamWriterOptions {
 /// with the first record, and belongs to the process until it ends. A record is whole in the file
 /// or not there at all: what cannot be written is cut off again. One thread.
 ///
-/// Errors: kIo when the disk or the spool is full (the message says how much waits).
+/// A file of reserve_bytes is kept beside the records. When the disk is full it goes, so that what
+/// is under way can still be written, and CheckRoom() begins to fail; the spool's limit works
+/// alike.
+///
+/// Errors: kIo when the disk or the spool is full and the reserve is used up (the message says how
+/// much waits).
 class StreamWriter {
  public:
   /// The clock outlives it.
@@ -79,6 +86,10 @@ class StreamWriter {
   /// A body for a record to come; large ones are on disk, and synced, when this returns.
   Result<FileBody> MakeBody(std::string_view path, std::string_view content);
   Result<void> Sync();
+  /// Gives the stream up: nothing can be appended any more, and who drains may remove it.
+  void Close();
+  /// Fails once the reserve is in use: time to stop.
+  Result<void> CheckRoom() const;
   /// A descriptor of what is not synced yet, for SyncAndClose() on a thread that may wait; -1 when
   /// there is nothing.
   int TakeUnsynced();
@@ -92,7 +103,9 @@ class StreamWriter {
  private:
   Result<void> Begin();
   Result<void> OpenSegment();
-  Result<void> CheckRoom(std::uint64_t bytes);
+  Result<void> CheckLimit(std::uint64_t bytes);
+  /// Gives the reserve free; false when there is none any more.
+  bool UseReserve();
   void CloseSegment();
 
   std::string root_;
@@ -108,6 +121,7 @@ class StreamWriter {
   std::uint64_t waiting_ = 0;     // bytes of the spool when last looked at, and since
   std::uint64_t since_look_ = 0;  // appended since
   bool dirty_ = false;
+  std::optional<Error> full_;  // set once the reserve is in use
 };
 
 /// Reads one stream, for the process that holds the spool's drain lock, or for looking only.
