@@ -45,7 +45,7 @@ void AppContext::Print(std::string_view text) {
   surroundings_.out.flush();
 }
 
-void AppContext::Note(std::string_view line) {
+void AppContext::Note(std::string_view line) const {
   if (!options_.quiet) surroundings_.err << line << std::endl;
 }
 
@@ -54,6 +54,12 @@ void AppContext::RegisterConfig(std::function<void(ConfigSection)> bind) {
 }
 
 Result<Config> AppContext::LoadConfig(std::string_view default_name) const {
+  Config config = TW_TRY(LoadAll(default_name));
+  config.Remove("tracking");
+  return config;
+}
+
+Result<Config> AppContext::LoadAll(std::string_view default_name) const {
   Config config = Config::Empty();
   if (options_.config_files.empty() && !default_name.empty()) {
     config = TW_TRY(LoadOne(std::string(default_name)));

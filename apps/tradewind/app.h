@@ -70,7 +70,7 @@ class AppContext {
   /// last newline.
   void Print(std::string_view text);
   /// Standard error, for a person; silent with --quiet.
-  void Note(std::string_view line);
+  void Note(std::string_view line) const;
 
   /// Tells which sections of a config document exist: `bind` reads its own ones into a throw-away
   /// struct of defaults, for LoadConfig, `config show` and `config check`. Called by the
@@ -82,7 +82,11 @@ class AppContext {
   /// up among the embedded ones, so `--config styles/quickstart.yaml` works anywhere. Every
   /// registered section has been bound and the document is known to be free of errors; the caller
   /// binds its own structs from root() again. Errors: kConfig.
+  /// Section `tracking` is not in it: it says where results go, not what is done.
   Result<Config> LoadConfig(std::string_view default_name = {}) const;
+
+  /// The --config files and --set with every section.
+  Result<Config> LoadSettings() const { return LoadAll({}); }
 
   /// Set by the command that was chosen on the command line.
   void SetAction(std::function<Status()> action) { action_ = std::move(action); }
@@ -94,6 +98,8 @@ class AppContext {
   void Report(const Error& error);
 
  private:
+  Result<Config> LoadAll(std::string_view default_name) const;
+
   Surroundings surroundings_;
   CommonOptions options_;
   std::vector<std::function<void(ConfigSection)>> binders_;
@@ -132,6 +138,7 @@ void AddDoctorCommand(CLI::App& root, AppContext& context);
 void AddCompletionCommand(CLI::App& root, AppContext& context);
 void AddReportCommand(CLI::App& root, AppContext& context);
 void AddServeCommand(CLI::App& root, AppContext& context);
+void AddTrackingCommands(CLI::App& root, AppContext& context);
 void AddTrainCommand(CLI::App& root, AppContext& context);
 void AddOptimizeCommand(CLI::App& root, AppContext& context);
 void AddWorkerCommand(CLI::App& root, AppContext& context);

@@ -51,6 +51,7 @@ Result<training::BacktestRequest> MakeRequest(AppContext& context, const Backtes
     }
     for (const std::string& assignment : context.options().overrides)
       TW_TRY(request.style.Override(assignment));
+    request.style.Remove("tracking");  // where models are, not how they trade
   } else {
     request.signals = TW_TRY(ReadFile(options.signals));
     request.decider = options.signals;

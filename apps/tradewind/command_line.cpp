@@ -181,6 +181,7 @@ int RunCommandLine(std::vector<std::string> args, AppContext& context) {
   AddRunsCommands(root, context);
   AddModelsCommands(root, context);
   AddServeCommand(root, context);
+  AddTrackingCommands(root, context);
   AddConfigCommands(root, context);
   AddDoctorCommand(root, context);
   AddCompletionCommand(root, context);

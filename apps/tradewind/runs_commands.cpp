@@ -19,6 +19,7 @@
 #include "tracking/local_tracker.h"
 #include "tradewind/app.h"
 #include "tradewind/text_table.h"
+#include "tradewind/tracking_session.h"
 #include "training/model_rows.h"
 
 namespace tw::app {
@@ -50,7 +51,9 @@ struct ModelArguments {
   bool force = false;
 };
 
+// Where runs and models are: the server when there is one, else the store.
 Result<std::unique_ptr<Tracker>> OpenTracker(const AppContext& context) {
+  if (const auto server = TW_TRY(FindTrackingServer(context))) return OpenServer(*server, context);
   const std::string home = TW_TRY(context.StoreDir());
   std::error_code error;
   if (!std::filesystem::exists(home + "/tracking/tracking.db", error)) {
@@ -109,6 +112,17 @@ std::string MetricText(const Run& run, const std::string& key) {
 /// has it.
 Result<Run> FindRun(Tracker& tracker, const std::string& text,
                     tracking::RunView view = tracking::RunView::kActive) {
+  // What a training was called while the server was away.
+  if (text.starts_with("pending-")) {
+    tracking::RunQuery query;
+    query.filter = fmt::format("tags.`{}` = '{}'", tracking::kUniqueKeyTag, text);
+    query.view = view;
+    std::vector<Run> sent = TW_TRY(tracker.SearchRuns(query));
+    if (!sent.empty()) return std::move(sent.front());
+    return Error{
+        ErrorCode::kNotFound,
+        fmt::format("run '{}' is not at the server (see tradewind tracking status)", text)};
+  }
   if (text.size() == 32) {
     auto exact = tracker.GetRun(text);
     if (exact.ok()) return exact;

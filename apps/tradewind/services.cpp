@@ -37,11 +37,20 @@ Result<Services> OpenServices(const AppContext& context) {
     return Error{ErrorCode::kNotFound,
                  store.error().message + "; import bars first: tradewind data import --help"};
   }
-  std::unique_ptr<tracking::Tracker> tracker =
-      TW_TRY(tracking::LocalTracker::Open(home + "/tracking", context.clock()));
+  TW_TRY(CreateDirectories(home + "/tracking"));
   std::unique_ptr<tracking::TrialLedger> ledger =
       TW_TRY(tracking::TrialLedger::Open(home + "/tracking/ledger.db", context.clock()));
-  return Services{home, std::move(store).value(), std::move(tracker), std::move(ledger)};
+  std::unique_ptr<tracking::Tracker> tracker;
+  std::unique_ptr<SpoolExit> exit;
+  if (const auto server = TW_TRY(FindTrackingServer(context))) {
+    std::unique_ptr<tracking::SpoolTracker> spool = TW_TRY(OpenSpool(*server, context));
+    exit = std::make_unique<SpoolExit>(context, *spool, *server);
+    tracker = std::move(spool);
+  } else {
+    tracker = TW_TRY(tracking::LocalTracker::Open(home + "/tracking", context.clock()));
+  }
+  return Services{home, std::move(store).value(), std::move(tracker), std::move(ledger),
+                  std::move(exit)};
 }
 
 nlohmann::ordered_json MetricsJson(const std::vector<eval::Metric>& metrics) {
@@ -80,7 +89,9 @@ nlohmann::ordered_json TrainReportJson(const training::TrainReport& report,
   return {{"run_id", report.run_id},
           {"model",
            {{"name", report.model_name},
-            {"version", report.model_version},
+            // Without a number as long as the tracking server has given none.
+            {"version", report.model_version > 0 ? nlohmann::ordered_json(report.model_version)
+                                                 : nlohmann::ordered_json(nullptr)},
             {"path", report.model_uri}}},
           {"verdict",
            {{"grade", training::NameOf(verdict.grade)},
@@ -97,6 +108,14 @@ nlohmann::ordered_json TrainReportJson(const training::TrainReport& report,
           {"fold_sharpes", SharpeList(report.fold_sharpes)},
           {"seed_sharpes", SharpeList(report.seed_sharpes)},
           {"report", report_path}};
+}
+
+std::optional<std::int64_t> Services::Settle(training::TrainReport& report) const {
+  if (!spool) return std::nullopt;
+  const std::int64_t waiting = spool->Wait();
+  report.run_id = spool->spool().ResolveRun(report.run_id);
+  report.model_version = spool->spool().ResolveVersion(report.model_version);
+  return waiting;
 }
 
 Result<std::string> SaveReport(const Services& services, const training::TrainReport& report) {

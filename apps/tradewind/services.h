@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "tracking/ledger.h"
 #include "tracking/tracker.h"
 #include "tradewind/app.h"
+#include "tradewind/tracking_session.h"
 #include "training/train_run.h"
 
 namespace tw::app {
@@ -19,13 +21,19 @@ namespace tw::app {
 struct Services {
   std::string home;
   store::Store store;
-  std::unique_ptr<tracking::Tracker> tracker;
+  std::unique_ptr<tracking::Tracker> tracker;  // the store's, or a spool before a server
   std::unique_ptr<tracking::TrialLedger> ledger;
+  /// With a server only. At the end of the command it waits for what was written.
+  std::unique_ptr<SpoolExit> spool;
 
   training::TrainServices Train(const AppContext& context) const;
+  /// With a server: waits for what was written, and puts the server's own ids into the report where
+  /// it has given them. Returns how many records still wait.
+  std::optional<std::int64_t> Settle(training::TrainReport& report) const;
 };
 
-/// Errors: kNotFound saying how to import when there are no bars yet, those of the parts.
+/// The context outlives them. Errors: kNotFound saying how to import when there are no bars yet,
+/// those of the parts.
 Result<Services> OpenServices(const AppContext& context);
 
 /// metrics.md section 12.

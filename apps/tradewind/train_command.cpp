@@ -65,6 +65,15 @@ Status OverrideStyle(const TrainOptions& options, Config& config) {
 }
 
 std::string NextCommands(const training::TrainReport& report, const std::string& report_path) {
+  if (report.model_version < 0) {
+    return fmt::format(
+        "\nreport     {}\n"
+        "model      {} version pending (run {})\n"
+        "\nnext, when the tracking server is back:\n"
+        "  tradewind tracking flush\n"
+        "  tradewind models show {}\n",
+        report_path, report.model_name, report.run_id, report.model_name);
+  }
   return fmt::format(
       "\nreport     {}\n"
       "model      {} version {}\n"
@@ -84,6 +93,9 @@ Status TrainStyleCommand(AppContext& context, const TrainOptions& options) {
     TW_TRY(OverrideStyle(options, request.config));
   }
   request.resume_run_id = options.resume;
+  if (services.spool && !options.resume.empty() &&
+      !std::filesystem::exists(services.home + "/runs/" + options.resume))
+    request.resume_run_id = services.spool->spool().FirstId(options.resume);
   request.model_name = options.model;
   request.threads = ThreadCount(options);
   request.any_machine = options.any_machine;
@@ -100,10 +112,13 @@ Status TrainStyleCommand(AppContext& context, const TrainOptions& options) {
   };
   auto trained = training::TrainStyle(request, services.Train(context), context.stop());
   if (progress) progress->Finish();
-  const training::TrainReport report = TW_TRY(std::move(trained));
+  training::TrainReport report = TW_TRY(std::move(trained));
+  const std::optional<std::int64_t> waiting = services.Settle(report);
   const std::string path = TW_TRY(SaveReport(services, report));
   if (context.json()) {
-    context.Print(TrainReportJson(report, path).dump(2));
+    Json json = TrainReportJson(report, path);
+    if (waiting) json["tracking"] = {{"pending", *waiting > 0}, {"records_waiting", *waiting}};
+    context.Print(json.dump(2));
   } else {
     context.Print(report.verdict.Text() + "\n" + NextCommands(report, path));
   }

@@ -41,7 +41,12 @@ class TrainCommandTest : public ::testing::Test {
     std::ostringstream out;
     std::ostringstream err;
     args.insert(args.end(), {"--store", home_.path(), "--json", "--quiet"});
-    AppContext context({out, err, clock, [](const std::string&) { return std::nullopt; }, stop});
+    const auto env = [this](const std::string& name) -> std::optional<std::string> {
+      if (name == "MLFLOW_TRACKING_URI" && !server_.empty()) return server_;
+      if (name == "MLFLOW_HTTP_REQUEST_MAX_RETRIES") return "0";
+      return std::nullopt;
+    };
+    AppContext context({out, err, clock, env, stop});
     const int code = RunCommandLine(std::move(args), context);
     answer_ = Json::parse(out.str(), nullptr, false);
     error_ = err.str();
@@ -58,6 +63,7 @@ class TrainCommandTest : public ::testing::Test {
 
   training::TemporaryDirectory home_;
   std::string style_;
+  std::string server_;  // MLFLOW_TRACKING_URI
   Json answer_;
   std::string error_;
 };
@@ -144,6 +150,55 @@ TEST_F(TrainCommandTest, AStopSavesAndResumeEndsTheSame) {
   ASSERT_NE(at, std::string::npos) << message;
   ASSERT_EQ(Run({"train", "--resume", message.substr(at + 9)}), 0) << error_;
   EXPECT_EQ(answer_["costs"]["net"], net);
+}
+
+// Nobody listens at port 9 of this machine.
+TEST_F(TrainCommandTest, AnAbsentTrackingServerNeitherStopsNorChangesATraining) {
+  ASSERT_EQ(Run({"train", "--config", style_}), 0) << error_;
+  const std::string net = answer_["costs"]["net"];
+  server_ = "http://127.0.0.1:9";
+  const std::vector<std::string> no_wait = {"--set", "tracking.exit_wait_seconds=0"};
+  std::vector<std::string> train = {"train", "--config", style_};
+  train.insert(train.end(), no_wait.begin(), no_wait.end());
+  ASSERT_EQ(Run(train), 0) << error_;
+  EXPECT_EQ(answer_["costs"]["net"], net);
+  EXPECT_TRUE(answer_["run_id"].get<std::string>().starts_with("pending-"));
+  EXPECT_EQ(answer_["model"]["version"], nullptr);
+  EXPECT_EQ(answer_["tracking"]["pending"], true);
+  const std::int64_t waiting = answer_["tracking"]["records_waiting"];
+  EXPECT_GT(waiting, 20);
+  EXPECT_TRUE(std::filesystem::exists(answer_["report"].get<std::string>()));
+  // A stopped one goes on without the server, too.
+  std::stop_source stop;
+  stop.request_stop();
+  ASSERT_EQ(Run(train, stop.get_token()), 130);
+  const std::string message = answer_["error"]["message"];
+  const std::size_t at = message.find("--resume pending-");
+  ASSERT_NE(at, std::string::npos) << message;
+  ASSERT_EQ(
+      Run({"train", "--resume", message.substr(at + 9), "--set", "tracking.exit_wait_seconds=0"}),
+      0)
+      << error_;
+  EXPECT_EQ(answer_["costs"]["net"], net);
+  // What the style is does not depend on where results go.
+  EXPECT_EQ(answer_["trials"], 1);
+
+  ASSERT_EQ(Run({"tracking", "status"}), 0) << error_;
+  EXPECT_EQ(answer_["server"], server_);
+  EXPECT_EQ(answer_["reachable"], false);
+  EXPECT_GT(answer_["spool"]["records"].get<std::int64_t>(), waiting);
+  EXPECT_EQ(answer_["spool"]["processes"], 3);
+  EXPECT_EQ(answer_["refused"]["count"], 0);
+  EXPECT_EQ(Run({"runs", "list"}), 4);
+  EXPECT_EQ(Run({"backtest", "--model", "small-eurusd"}), 4);
+  ASSERT_EQ(Run({"runs", "list", "--set", "tracking.uri=local"}), 0) << error_;
+  EXPECT_EQ(answer_.size(), 1U);
+  server_.clear();
+  ASSERT_EQ(Run({"tracking", "status"}), 0) << error_;
+  EXPECT_EQ(answer_["server"], nullptr);
+  EXPECT_EQ(answer_["other_servers"].size(), 1U);
+  EXPECT_EQ(Run({"tracking", "flush"}), 2);
+  EXPECT_EQ(Run({"tracking", "export", "--set", "tracking.uri=nonsense"}), 2);
 }
 
 TEST_F(TrainCommandTest, BadRequestsAreNamedAndChangeNothing) {

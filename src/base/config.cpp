@@ -490,6 +490,10 @@ Result<void> Config::Merge(const Config& other) {
   return {};
 }
 
+void Config::Remove(std::string_view section) {
+  if (tree_->root.IsMap()) tree_->root.remove(std::string(section));
+}
+
 ConfigSection Config::root() const { return {tree_, ""}; }
 
 Result<void> Config::Finish() const {

@@ -109,6 +109,10 @@ class Config {
   /// Puts another document on top: mappings merge key by key, everything else is replaced.
   Result<void> Merge(const Config& other);
 
+  /// Takes a section of the root away, so that who binds a part of the document only need not know
+  /// of it. What was bound of it stays in EffectiveYaml of this document.
+  void Remove(std::string_view section);
+
   ConfigSection root() const;
 
   /// After all sections are bound: the first errors (up to ten, a line each) or success. Unknown

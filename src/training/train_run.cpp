@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <span>
+#include <stop_token>
 #include <utility>
 
 #include "base/files.h"
@@ -48,10 +49,16 @@ class AgentRuns {
       nested.parent_run_id = parent_.run_id;
       Add(TW_TRY(services_.tracker.CreateRun(nested)));
     }
+    Agent& agent = agents_.at(job);
     for (const auto& [key, value] : log.values) {
-      TW_TRY(agents_.at(job).buffer->Log(key, value, log.num_timesteps));
+      // A training that was killed behind its last checkpoint comes by some steps again; their
+      // values are the same.
+      const auto last = agent.last_steps.find(key);
+      if (last != agent.last_steps.end() && log.num_timesteps <= last->second) continue;
+      TW_TRY(agent.buffer->Log(key, value, log.num_timesteps));
     }
-    return {};
+    if (services_.tracker.writes_are_cheap()) TW_TRY(agent.buffer->Flush());
+    return services_.tracker.CheckRoom();
   }
 
   Result<void> Finish(tracking::RunStatus status) {
@@ -66,11 +73,15 @@ class AgentRuns {
   struct Agent {
     std::string run_id;
     std::unique_ptr<tracking::MetricBuffer> buffer;
+    std::map<std::string, std::int64_t> last_steps;  // logged before this process, by metric
   };
 
   void Add(const tracking::Run& run) {
-    agents_[run.run_name] = {run.run_id, std::make_unique<tracking::MetricBuffer>(
-                                             services_.tracker, run.run_id, services_.clock)};
+    Agent& agent = agents_[run.run_name];
+    agent.run_id = run.run_id;
+    agent.buffer =
+        std::make_unique<tracking::MetricBuffer>(services_.tracker, run.run_id, services_.clock);
+    for (const auto& [key, metric] : run.metrics) agent.last_steps[key] = metric.step;
   }
 
   const TrainServices& services_;
@@ -94,17 +105,19 @@ class Training {
       return report;
     }
     const bool interrupted = report.error().code == ErrorCode::kInterrupted;
-    const auto status = interrupted ? tracking::RunStatus::kKilled : tracking::RunStatus::kFailed;
+    const auto status =
+        interrupted || full_ ? tracking::RunStatus::kKilled : tracking::RunStatus::kFailed;
     // The training's own error matters more than one while saying so.
     static_cast<void>(services_.tracker.SetRunStatus(run_.run_id, status).ok());
     if (!interrupted) return report.error();
     return Error{ErrorCode::kInterrupted,
                  fmt::format("{}; everything is saved, go on with: tradewind train --resume {}",
-                             report.error().message, run_.run_id)};
+                             report.error().message, folder_)};
   }
 
  private:
-  std::string RunDir() const { return services_.runs_dir + "/" + run_.run_id; }
+  // Its name is the id that the run had at its beginning: a tracking server may give another later.
+  std::string RunDir() const { return services_.runs_dir + "/" + folder_; }
 
   void Note(const std::string& line) const {
     if (request_.on_note) request_.on_note(line);
@@ -131,7 +144,7 @@ class Training {
                       request_.resume_run_id)};
     }
     TW_TRY(resumes ? Reopen() : Create());
-    if (request_.on_start) request_.on_start(run_.run_id);
+    if (request_.on_start) request_.on_start(folder_);
     return {};
   }
 
@@ -155,6 +168,7 @@ class Training {
     run.run_name = fmt::format("{}-{}", style_.name, style_.data.instrument);
     run.parent_run_id = request_.parent_run_id;
     run_ = TW_TRY(services_.tracker.CreateRun(run));
+    folder_ = run_.run_id;
     TW_TRY(CreateDirectories(RunDir()));
     const Json saved = {{"style", config_text_}, {"bars_sha256", data_->bars_sha256}};
     TW_TRY(WriteFileAtomically(RunDir() + "/run.json", saved.dump(2)));
@@ -164,6 +178,7 @@ class Training {
 
   Result<void> Reopen() {
     run_ = TW_TRY(services_.tracker.GetRun(request_.resume_run_id));
+    folder_ = request_.resume_run_id;
     return services_.tracker.SetRunStatus(run_.run_id, tracking::RunStatus::kRunning);
   }
 
@@ -197,13 +212,19 @@ class Training {
     AgentRuns agents(services_, run_);
     TW_TRY(agents.FindExisting());
     std::optional<Error> log_error;
+    std::stop_source own_stop;
+    const std::stop_callback forward(stop_, [&own_stop] { own_stop.request_stop(); });
     WalkForwardOptions options;
     options.work_dir = RunDir() + "/agents";
     options.threads = request_.threads;
     options.any_machine = request_.any_machine;
     options.on_log = [&](const std::string& job, const rl::PpoLog& log) {
       const auto logged = agents.Log(job, log);
-      if (!logged.ok() && !log_error) {
+      if (!logged.ok() && logged.error().code == ErrorCode::kIo) {
+        // A full disk: better to stop at a checkpoint than to train what cannot be kept.
+        if (!full_) full_ = logged.error();
+        own_stop.request_stop();
+      } else if (!logged.ok() && !log_error) {
         log_error = logged.error();
         Note("warning: metrics are not logged: " + log_error->message);
       }
@@ -214,7 +235,13 @@ class Training {
     options.on_progress = [&](std::int64_t done, std::int64_t total) {
       if (request_.on_progress) request_.on_progress(done, total, latest_);
     };
-    auto outcome = RunWalkForward(*data_, style_, options, services_.clock, stop_);
+    auto outcome = RunWalkForward(*data_, style_, options, services_.clock, own_stop.get_token());
+    if (full_) {
+      static_cast<void>(agents.Finish(tracking::RunStatus::kKilled).ok());
+      return Error{ErrorCode::kIo, fmt::format("{}; the training stopped at a checkpoint: make "
+                                               "room, then go on with: tradewind train --resume {}",
+                                               full_->message, folder_)};
+    }
     TW_TRY(agents.Finish(outcome.ok() ? tracking::RunStatus::kFinished
                                       : tracking::RunStatus::kKilled));
     if (!outcome.ok()) return outcome.error();
@@ -402,6 +429,8 @@ class Training {
   std::string config_text_;
   std::optional<Dataset> data_;
   tracking::Run run_;
+  std::string folder_;
+  std::optional<Error> full_;  // why nothing more can be kept
   std::string latest_;
 };
 
@@ -430,7 +459,7 @@ Result<std::string> Training::Render(const WalkForwardOutcome& outcome,
                             .holdout = is_holdout};
   };
   eval::ReportInput input = TW_TRY(ReportOf(*data_, outcome.out_of_sample, style_.world.currency));
-  input.title = report.model_name + ", version " + std::to_string(report.model_version);
+  input.title = report.model_name + ", version " + tracking::VersionText(report.model_version);
   input.subtitle =
       fmt::format("{} {}, out of sample {} to {}", style_.data.instrument, style_.data.freq,
                   FormatIso(input.equity.times.front()).substr(0, 10),
@@ -497,8 +526,8 @@ void Training::AddFingerprint(const TrainReport& report, eval::ReportInput& inpu
   eval::ReportFactGroup program{.title = "Program", .facts = {}};
   program.facts.push_back({"program", services_.program});
   program.facts.push_back({"run", report.run_id});
-  program.facts.push_back(
-      {"model", fmt::format("{} version {}", report.model_name, report.model_version)});
+  program.facts.push_back({"model", fmt::format("{} version {}", report.model_name,
+                                                tracking::VersionText(report.model_version))});
   input.fingerprint = {data, config, program};
   input.significance_lines.push_back(
       fmt::format("Trials are counted in an append-only ledger for {}: {} so far.", Family(),

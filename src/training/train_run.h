@@ -47,7 +47,7 @@ struct TrainRequest {
 struct TrainReport {
   std::string run_id;
   std::string model_name;
-  std::int64_t model_version = 0;
+  std::int64_t model_version = 0;  // negative: the tracking server has not numbered it yet
   std::string model_uri;
   std::string report_html;  // also an artifact of the run: report.html
   std::string report_uri;
@@ -63,9 +63,10 @@ struct TrainReport {
 
 /// The main job: data, walk-forward training, out-of-sample trading with costs against baselines,
 /// the trial ledger, one counted look at the holdout, the model registered and the report written.
-/// Stopping it (kInterrupted) leaves everything that a call with resume_run_id needs; the resumed
-/// run ends with the same model, byte for byte. Errors: of every part; kConfig for a style that is
-/// off, kNotFound for an unknown run, kBadData when the bars are not those that the run began with.
+/// A full disk (kIo) stops it at a checkpoint, too. Stopping it (kInterrupted) leaves everything
+/// that a call with resume_run_id needs; the resumed run ends with the same model, byte for byte.
+/// Errors: of every part; kConfig for a style that is off, kNotFound for an unknown run, kBadData
+/// when the bars are not those that the run began with.
 Result<TrainReport> TrainStyle(const TrainRequest& request, const TrainServices& services,
                                const std::stop_token& stop);
 
