@@ -223,7 +223,8 @@ class Optimization {
     TW_TRY(LogSummary(tables));
     const bool judge = !arguments_.no_holdout && tables.counts.complete > 0;
     if (judge) {
-      const training::SearchConclusion conclusion = TW_TRY(Judge());
+      training::SearchConclusion conclusion = TW_TRY(Judge());
+      if (conclusion.report) services_->Settle(*conclusion.report);
       answer["winner"] = {{"trial", conclusion.winner},
                           {"run_id", conclusion.run_id},
                           {"judged_before", conclusion.earlier},
@@ -235,7 +236,8 @@ class Optimization {
         const std::string path = TW_TRY(SaveReport(*services_, *conclusion.report));
         answer["winner"]["training"] = TrainReportJson(*conclusion.report, path);
         text += fmt::format("\nreport     {}\nmodel      {} version {}\n", path,
-                            conclusion.report->model_name, conclusion.report->model_version);
+                            conclusion.report->model_name,
+                            tracking::VersionText(conclusion.report->model_version));
       }
     }
     text += fmt::format("\nnext:\n  tradewind study show {}\n  tradewind runs list --nested\n",

@@ -30,6 +30,10 @@ using internal::SpoolRecord;
 constexpr std::size_t kMetricsARecord = 1000;
 constexpr std::size_t kTextsARecord = 100;
 
+constexpr std::uint8_t kArtifactType = 4;
+static_assert(std::is_same_v<std::variant_alternative_t<kArtifactType, SpoolRecord>,
+                             internal::ArtifactRecord>);
+
 // What is still waiting is looked at so often.
 constexpr auto kPoll = std::chrono::milliseconds(20);
 
@@ -161,6 +165,7 @@ class SpoolTracker::Impl {
   std::map<std::string, KnownRun> RunsKnownHere() const;
   std::optional<KnownRun> FindHere(std::string_view run_id) const;
   void AddWaiting(std::span<Run> runs) const;
+  std::optional<std::string> WaitingArtifact(std::string_view run_id, std::string_view path) const;
   Run RunOf(const KnownRun& known) const;
 
   SpoolOptions options_;
@@ -392,6 +397,34 @@ void SpoolTracker::Impl::AddWaiting(std::span<Run> runs) const {
   }
 }
 
+// The newest content of a run's file that is on its way.
+std::optional<std::string> SpoolTracker::Impl::WaitingArtifact(std::string_view run_id,
+                                                               std::string_view path) const {
+  const std::lock_guard lock(mutex_);
+  const std::string id = CanonicalLocked(run_id);
+  std::optional<std::string> content;
+  const auto names = internal::ListStreams(options_.directory);
+  if (!names.ok()) return content;
+  for (const std::string& name : *names) {
+    auto stream = internal::StreamReader::Open(options_.directory + "/streams/" + name);
+    while (stream.ok()) {
+      const auto read = stream->Read(4096, 1U << 20U);
+      if (!read.ok() || read->frames.empty()) break;
+      for (const internal::SpoolFrame& frame : read->frames) {
+        if (frame.type != kArtifactType) continue;
+        const auto record = internal::Decode(frame.type, frame.payload);
+        const auto* artifact =
+            record.ok() ? std::get_if<internal::ArtifactRecord>(&*record) : nullptr;
+        if (artifact == nullptr || artifact->file.path != path) continue;
+        if (CanonicalLocked(artifact->run) != id) continue;
+        auto body = stream->ReadBody(artifact->file);
+        if (body.ok()) content = *std::move(body);
+      }
+    }
+  }
+  return content;
+}
+
 Result<std::vector<Run>> SpoolTracker::Impl::SearchHere(const RunQuery& query) {
   auto filter = TW_TRY(internal::ParseFilter(query.filter));
   std::vector<internal::SortKey> order;
@@ -566,8 +599,13 @@ Result<Run> SpoolTracker::GetRun(std::string_view run_id) {
                                                            run_id, known->refused)
                                              : fmt::format("no run '{}'", run_id)};
   }
-  const std::lock_guard lock(impl_->mutex_);
-  return impl_->RunOf(*known);
+  Run run;
+  {
+    const std::lock_guard lock(impl_->mutex_);
+    run = impl_->RunOf(*known);
+  }
+  impl_->AddWaiting({&run, 1});
+  return run;
 }
 
 Result<std::vector<Run>> SpoolTracker::SearchRuns(const RunQuery& query) {
@@ -606,6 +644,8 @@ Result<std::vector<Artifact>> SpoolTracker::ListArtifacts(std::string_view run_i
 }
 
 Result<std::string> SpoolTracker::ReadArtifact(std::string_view run_id, std::string_view path) {
+  // A search judges its winner by files of its trials, which may not have arrived.
+  if (auto content = impl_->WaitingArtifact(run_id, path)) return *std::move(content);
   const std::string id = impl_->Canonical(run_id);
   if (IsPending(id)) return Waits("run " + id);
   return impl_->server_->ReadArtifact(id, path);

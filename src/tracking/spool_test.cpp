@@ -419,6 +419,13 @@ TEST_F(SpoolTest, ARunStartsAtOnceWhenTheServerIsAway) {
   EXPECT_EQ(spool->SearchRuns(children).value().at(0).run_id, child.run_id);
   EXPECT_EQ(spool->GetRun(run.run_id).value().run_name, "parent");
   EXPECT_EQ(spool->MetricHistory(run.run_id, "m").error().code, ErrorCode::kExternal);
+  ASSERT_TRUE(spool->LogArtifact(run.run_id, "returns.csv", "old").ok());
+  ASSERT_TRUE(spool->LogArtifact(run.run_id, "returns.csv", std::string(20'000, 'n')).ok());
+  EXPECT_EQ(spool->ReadArtifact(run.run_id, "returns.csv").value(), std::string(20'000, 'n'));
+  EXPECT_EQ(spool->ReadArtifact(run.run_id, "other.csv").error().code, ErrorCode::kExternal);
+  const std::vector<Metric> metrics = {{"m", 1, 1, 7}, {"m", 2, 1, 6}};
+  ASSERT_TRUE(spool->LogBatch(run.run_id, metrics, {}, {}).ok());
+  EXPECT_EQ(spool->GetRun(run.run_id).value().metrics.at("m").step, 7);
   EXPECT_EQ(spool->SearchRuns({}).error().code, ErrorCode::kExternal);
   EXPECT_GT(spool->WaitUntilSent(30, {}), 0);
   EXPECT_EQ(spool->last_failure(), "the line is down");
