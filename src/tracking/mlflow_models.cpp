@@ -220,9 +220,11 @@ Result<std::unique_ptr<internal::ArtifactRepo>> MlflowTracker::Impl::ModelArtifa
     if (const auto known = model_uris_.find(model_id); known != model_uris_.end())
       return internal::OpenArtifactRepo(api_, known->second);
   }
-  const Json answer =
-      TW_TRY(api_.Call({"GET", Path("/logged-models/" + net::EscapeUrl(model_id))}));
-  const LoggedModel model = TW_TRY(EntityAt(answer, "model", internal::LoggedModelFrom));
+  ApiFailure failure;
+  const auto answer =
+      api_.Call({"GET", Path("/logged-models/" + net::EscapeUrl(model_id))}, failure);
+  if (!answer.ok()) return IsOldServer(failure) ? NoLoggedModel(model_id) : answer.error();
+  const LoggedModel model = TW_TRY(EntityAt(*answer, "model", internal::LoggedModelFrom));
   {
     const std::lock_guard lock(mutex_);
     model_uris_.insert_or_assign(model.model_id, model.artifact_uri);
@@ -383,8 +385,12 @@ Result<ModelVersion> MlflowTracker::GetModelVersionByAlias(std::string_view name
                         {{"name", std::string(name)}, {"alias", std::string(alias)}}},
                        failure);
   if (!answer.ok()) {
-    // An alias that is not there is a wrong value to MLflow.
+    // An alias that is not there is a wrong value to MLflow; MLflow 2 does not know "latest".
     if (failure.status != 400) return answer.error();
+    if (alias == "latest") {
+      const auto versions = TW_TRY(ModelVersions(name));
+      return versions.front();
+    }
     return Error{ErrorCode::kNotFound, fmt::format("model '{}' has no alias '{}'", name, alias)};
   }
   const ModelVersion found = TW_TRY(EntityAt(*answer, "model_version", internal::ModelVersionFrom));

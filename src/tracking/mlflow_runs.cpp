@@ -281,7 +281,7 @@ Result<void> MlflowTracker::LogBatch(std::string_view run_id, std::span<const Me
     }
     return batches.Send();
   };
-  const Result<void> sent = send();
+  Result<void> sent = send();
   if (sent.ok() || sent.error().code != ErrorCode::kUsage || distinct.empty()) return sent;
   // MLflow has no code of its own for a parameter that has another value already.
   const auto run = impl_->FetchRun(run_id);

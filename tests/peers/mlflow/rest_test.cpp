@@ -359,6 +359,7 @@ TEST_F(MlflowLiveTest, PartsFallBackToOneUploadWhenTheServerCannot) {
 }
 
 TEST_F(MlflowLiveTest, AModelIsLoggedOnceAndReadBack) {
+  if (tracker_->ServerVersion().value().starts_with("2.")) GTEST_SKIP() << "no logged models";
   const tracking::Run run = Start();
   Log(run, {}, {{"algo", "ppo"}});
   const auto logged = tracker_->LogModel(run.run_id, "eurusd", kModelFiles);
