@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "base/log.h"
 #include "db/postgres.h"
@@ -45,8 +46,7 @@ constexpr Column kObjective = {"objective", "INTEGER NOT NULL", "INTEGER NOT NUL
 constexpr Column kKey = {"\"key\"", "VARCHAR(512)", "VARCHAR(512)"};
 constexpr Column kJson = {"value_json", "TEXT", "TEXT"};
 
-/// In an order in which foreign keys find their tables.
-std::vector<Table> Tables() {
+std::vector<Table> StudyTables() {
   return {
       {"studies",
        "study_id",
@@ -72,6 +72,11 @@ std::vector<Table> Tables() {
        "study_id, \"key\"",
        "study_id",
        "studies"},
+  };
+}
+
+std::vector<Table> TrialTables() {
+  return {
       {"trials",
        "trial_id",
        {{"number", "INTEGER", "INTEGER"},
@@ -128,6 +133,13 @@ std::vector<Table> Tables() {
        "trial_id",
        "trials"},
   };
+}
+
+/// In an order in which foreign keys find their tables.
+std::vector<Table> Tables() {
+  std::vector<Table> tables = StudyTables();
+  for (const Table& table : TrialTables()) tables.push_back(table);
+  return tables;
 }
 
 std::string CreateTable(const Table& table, bool postgres) {

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <map>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "db/postgres.h"
@@ -189,11 +190,18 @@ double SqlRows::Number(std::size_t row, int column) const {
 }
 
 std::string SqlRows::Text(std::size_t row, int column) const {
-  const db::Value& value = at(row, column);
-  if (const auto* text = std::get_if<std::string>(&value)) return *text;
-  if (const auto* integer = std::get_if<std::int64_t>(&value)) return fmt::format("{}", *integer);
-  if (const auto* number = std::get_if<double>(&value)) return fmt::format("{}", *number);
-  return {};
+  return std::visit(
+      [](const auto& value) -> std::string {
+        using T = std::decay_t<decltype(value)>;
+        if constexpr (std::is_same_v<T, std::string>) {
+          return value;
+        } else if constexpr (std::is_same_v<T, std::monostate>) {
+          return {};
+        } else {
+          return fmt::format("{}", value);
+        }
+      },
+      at(row, column));
 }
 
 std::string ToSqliteSql(std::string_view sql) {
