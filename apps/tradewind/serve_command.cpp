@@ -16,12 +16,14 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/unique_id.h"
+#include "hpo/storage.h"
 #include "net/http_server.h"
 #include "server/api.h"
 #include "server/static_files.h"
 #include "store/store.h"
 #include "tradewind/app.h"
 #include "tradewind/services.h"
+#include "tradewind/study_storage.h"
 
 namespace tw::app {
 namespace {
@@ -102,6 +104,16 @@ Result<Services> OpenForServing(const AppContext& context) {
   return OpenServices(context);
 }
 
+// Without the studies of the search the rest works all the same.
+std::shared_ptr<hpo::Storage> StudiesForServing(AppContext& context) {
+  const auto url = StorageUrl(context, "");
+  auto studies =
+      url.ok() ? OpenStudies(context, *url) : Result<std::shared_ptr<hpo::Storage>>(url.error());
+  if (studies.ok()) return std::move(studies).value();
+  context.Note("warning: no studies are shown: " + studies.error().message);
+  return nullptr;
+}
+
 void WaitForStop(const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any stopped;
@@ -114,6 +126,7 @@ Status Serve(AppContext& context, const ServeOptions& options) {
   const bool beyond = !net::IsLoopback(address);
   server::StaticFiles files = TW_TRY(LoadBundle(context, options.web));
   const Services services = TW_TRY(OpenForServing(context));
+  const std::shared_ptr<hpo::Storage> studies = StudiesForServing(context);
   server::ApiOptions api_options;
   api_options.token = TW_TRY(TokenOf(context, services.home));
   api_options.beyond_loopback = beyond;
@@ -125,7 +138,8 @@ Status Serve(AppContext& context, const ServeOptions& options) {
                    .clock = context.clock(),
                    .program = services.Train(context).program,
                    .version = TW_VERSION,
-                   .tracker_name = services.home + "/tracking"},
+                   .tracker_name = services.home + "/tracking",
+                   .studies = studies.get()},
                   api_options, std::move(files));
   net::HttpServerOptions server_options;
   server_options.address = address;

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <deque>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 namespace tw::net {
@@ -204,9 +205,10 @@ class HttpServer::Impl {
         static_cast<unsigned>(options_.idle_seconds), MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_END);
     if (daemon_ == nullptr) {
-      return Error{ErrorCode::kIo,
-                   fmt::format("{} port {} cannot be listened on: {}", options_.address,
-                               options_.port, std::strerror(errno))};
+      return Error{
+          ErrorCode::kIo,
+          fmt::format("{} port {} cannot be listened on: {}", options_.address, options_.port,
+                      std::error_code(errno, std::generic_category()).message())};
     }
     const MHD_DaemonInfo* info = MHD_get_daemon_info(daemon_, MHD_DAEMON_INFO_BIND_PORT);
     port_ = info != nullptr ? info->port : options_.port;

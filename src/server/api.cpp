@@ -46,6 +46,9 @@ const std::vector<Handlers::Route>& Handlers::Routes() {
       {"GET", "/runs/{run_id}/curves", false, &H::GetCurves},
       {"GET", "/runs/{run_id}/file", false, &H::DownloadRunFile},
       {"GET", "/trials", false, &H::ListTrials},
+      {"GET", "/studies", false, &H::ListStudies},
+      {"GET", "/studies/{study_id}", false, &H::GetStudy},
+      {"GET", "/studies/{study_id}/trials", false, &H::ListStudyTrials},
   };
   return kRoutes;
 }

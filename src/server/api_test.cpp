@@ -150,6 +150,26 @@ TEST_F(ApiTest, DataLimitsCoverageAndCandles) {
   EXPECT_EQ(Send("GET", "/instruments/EURUSD/7min").status, 404);
 }
 
+TEST_F(ApiTest, StudiesTellTheirBestTrialsAndWhatMattered) {
+  const Json studies = Get("/studies");
+  ASSERT_EQ(studies["studies"].size(), 1U);
+  EXPECT_EQ(studies["studies"][0]["complete"], 10);
+  EXPECT_EQ(studies["studies"][0]["pruned"], 2);
+  EXPECT_NEAR(studies["studies"][0]["best_value"].get<double>(), 0.9, 1e-12);
+  const Json study = Get("/studies/" + home_.study);
+  EXPECT_EQ(study["best"][0]["number"], 9);
+  EXPECT_EQ(study["best"].size(), 10U);
+  EXPECT_EQ(study["params"][0]["log"], true);
+  EXPECT_EQ(study["params"][1]["choices"].size(), 2U);
+  EXPECT_EQ(study["importances"][0]["name"], "ppo.learning_rate");
+  const Json pruned = Get("/studies/" + home_.study + "/trials?state=PRUNED");
+  EXPECT_EQ(pruned["total"], 2);
+  EXPECT_EQ(pruned["trials"][0]["intermediate"]["values"][1], nullptr);
+  EXPECT_EQ(Get("/studies/" + home_.study + "/trials?limit=5&offset=10")["trials"].size(), 2U);
+  EXPECT_EQ(Send("GET", "/studies/99").status, 404);
+  EXPECT_EQ(Send("GET", "/studies/x").status, 400);
+}
+
 TEST_F(ApiTest, AnEmptyHomeSaysWhatToDo) {
   const std::string dir = home_.dir + "/empty";
   const store::Store store = store::Store::OpenOrCreate(dir).value();

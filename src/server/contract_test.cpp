@@ -195,9 +195,15 @@ TEST_F(ContractTest, RoutesAndFileNameTheSameOperations) {
 TEST_F(ContractTest, EveryAnswerIsOneThatTheFileDescribes) {
   const std::string id = Text(Simulate(Body())["id"]);
   const std::string other = Text(Simulate(Body(R"(, "what_if": {"spread": 2})"))["id"]);
-  const std::map<std::string, std::string> values = {
-      {"symbol", "EURUSD"}, {"freq", "60min"}, {"name", "walk%20model"}, {"version", "1"},
-      {"id", id},           {"other", other},  {"file", "trades.csv"},   {"run_id", home_.run_id}};
+  const std::map<std::string, std::string> values = {{"symbol", "EURUSD"},
+                                                     {"freq", "60min"},
+                                                     {"name", "walk%20model"},
+                                                     {"version", "1"},
+                                                     {"id", id},
+                                                     {"other", other},
+                                                     {"file", "trades.csv"},
+                                                     {"run_id", home_.run_id},
+                                                     {"study_id", home_.study}};
   const std::map<std::string, std::string> queries = {
       {"compareRuns", "?run=" + home_.run_id + "&run=" + home_.run_id},
       {"getCurves", "?key=fold/sharpe&key=none"},
@@ -228,7 +234,8 @@ TEST_F(ContractTest, EveryAnswerIsOneThatTheFileDescribes) {
                                                    {"id", "0000000000000000"},
                                                    {"other", "0000000000000000"},
                                                    {"file", "none"},
-                                                   {"run_id", "0123456789abcdef0123456789abcdef"}});
+                                                   {"run_id", "0123456789abcdef0123456789abcdef"},
+                                                   {"study_id", "999"}});
       CheckAnswer(operation, Send(upper, strange + tail));
     }
   }

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "hpo/storage.h"
 #include "server/simulation_request.h"
 #include "store/store.h"
 #include "tracking/ledger.h"
@@ -28,9 +29,10 @@ struct ServerServices {
   tracking::Tracker& tracker;
   tracking::TrialLedger& ledger;
   const Clock& clock;
-  std::string program;       // "tradewind 0.1.0"
-  std::string version;       // "0.1.0"
-  std::string tracker_name;  // where runs are kept, for people
+  std::string program;              // "tradewind 0.1.0"
+  std::string version;              // "0.1.0"
+  std::string tracker_name;         // where runs are kept, for people
+  hpo::Storage* studies = nullptr;  // of the search; null when there are none
 };
 
 /// A registered version that can trade.

@@ -298,6 +298,13 @@ Answer Handlers::DownloadSimulationFile(Call& call) {
   const auto result = TW_TRY(simulations_.ResultOf(call.at("id")));
   const std::string name = result->decider + "-" + file;
   const training::TradedStretch& stretch = result->outcome.stretch;
+  constexpr std::int64_t kRowsMax = 1'000'000;
+  if (file != "trades.csv" && result->outcome.bars.size() > kRowsMax) {
+    return Error{ErrorCode::kUnsupported,
+                 fmt::format("path.file: {} bars make a file too large for a page; `tradewind "
+                             "backtest --out DIR` writes it",
+                             result->outcome.bars.size())};
+  }
   if (file == "trades.csv")
     return Attachment(training::TradesCsv(result->data, stretch), "text/csv", name);
   if (file == "equity.csv")

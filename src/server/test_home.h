@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/rng.h"
+#include "hpo/memory_storage.h"
 #include "market/fx_calendar.h"
 #include "market/instrument.h"
 #include "server/api.h"
@@ -68,13 +69,16 @@ class TestHome {
             .clock = clock,
             .program = "tradewind test",
             .version = "test",
-            .tracker_name = "local"};
+            .tracker_name = "local",
+            .studies = &studies};
   }
 
   SystemClock clock;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<tracking::Tracker> tracker;
   std::unique_ptr<tracking::TrialLedger> ledger;
+  hpo::MemoryStorage studies{clock};
+  std::string study;  // its id
   std::string dir;
   std::string model;   // "name:1"
   std::string run_id;  // of its training
@@ -109,6 +113,24 @@ class TestHome {
     model = report.model_name + ":" + std::to_string(report.model_version);
     run_id = report.run_id;
     tracker->SetAlias(report.model_name, tracking::kChampion, report.model_version).value();
+    AddStudy();
+  }
+
+  // Twelve trials of one objective that a learning rate decides.
+  void AddStudy() {
+    const hpo::StudyId id = studies.CreateStudy("walk search", {hpo::Direction::kMaximize}).value();
+    study = std::to_string(id);
+    const auto rate = hpo::Distribution::Float(1e-4, 1e-1, true).value();
+    const auto net = hpo::Distribution::Categorical({std::string("small"), std::string("large")});
+    for (int k = 0; k < 12; ++k) {
+      hpo::FrozenTrial trial;
+      trial.state = k < 10 ? hpo::TrialState::kComplete : hpo::TrialState::kPruned;
+      if (k < 10) trial.values = {0.1 * k};
+      trial.params = {{"ppo.learning_rate", rate, 0.001 * (k + 1)},
+                      {"net", net.value(), static_cast<double>(k % 2)}};
+      trial.intermediate = {{0, 0.05 * k}, {1, std::nan("")}};
+      studies.AddTrial(id, trial).value();
+    }
   }
 
  public:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -7,6 +8,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "hpo/storage.h"
+#include "hpo/trial_cache.h"
 #include "net/http_server.h"
 #include "server/engine.h"
 #include "server/internal/json.h"
@@ -97,14 +100,24 @@ class Handlers {
   Answer DownloadRunFile(Call& call);
   Answer ListTrials(Call& call);
 
+  // study_handlers.cpp
+  Answer ListStudies(Call& call);
+  Answer GetStudy(Call& call);
+  Answer ListStudyTrials(Call& call);
+  Result<hpo::StudyInfo> StudyOf(const Call& call) const;
+  Result<std::vector<hpo::TrialPtr>> TrialsOf(hpo::StudyId study);
+
   const ServerServices& services() const { return engine_.services(); }
 
   Engine& engine_;
   Simulations& simulations_;
   bool token_needed_to_read_;
   UnixNanos started_;
+  std::atomic<int> waits_{0};  // requests that wait for a simulation's end
   std::mutex remembered_mutex_;
   std::map<std::string, std::string> remembered_;  // dear answers, by key and store generation
+  std::mutex trials_mutex_;
+  std::map<hpo::StudyId, hpo::TrialCache> trials_;
 };
 
 Json MetricsJson(const std::vector<eval::Metric>& metrics);
