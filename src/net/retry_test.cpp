@@ -212,7 +212,10 @@ TEST(ExcerptTest, IsOneLineAndWholeCharacters) {
   EXPECT_EQ(Excerpt("  a\r\n\t b\x01 ", 100), "a b");
   EXPECT_EQ(Excerpt("aé", 2), "a...");
   // Not UTF-8: a stray byte, half a character, an overlong form.
-  EXPECT_EQ(Excerpt("a\xff\xc3(\xe2\x82\xac\xc0\xaf", 100), "a??(\xe2\x82\xac??");
+  EXPECT_EQ(Excerpt("a\xff\xc3(\xe2\x82\xac\xc0\xaf", 100),
+            "a?"
+            "?(\xe2\x82\xac?"
+            "?");
   EXPECT_EQ(Excerpt(std::string(1'000'000, ' '), 10), "");
 }
 
