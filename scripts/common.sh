@@ -110,7 +110,7 @@ venv_for() {
 
 # Node 18 or later with its npm, wherever it comes from: Debian's own packages (tag web) only where there is none.
 have_node() {
-  command -v npm >/dev/null && node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 18)' 2>/dev/null
+  command -v npm >/dev/null && node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 18 ? 1 : 0)' 2>/dev/null
 }
 
 # npm_ci FOLDER [OPTION...]: installs exactly what FOLDER/package-lock.json names; does nothing when it is there already.
