@@ -150,12 +150,19 @@ void RdbStorage::Begun(TrialId trial, StudyId study) {
   running_[trial] = {study, clock_->MonotonicNanos()};
 }
 
-void RdbStorage::Ended(TrialId trial) {
-  const std::int64_t now = clock_->MonotonicNanos();
+/// A slow disk must not make a trial look long, or every commit would wait for it ever after.
+void RdbStorage::Wrote(TrialId trial, std::int64_t since_nanos) {
+  const std::int64_t took = clock_->MonotonicNanos() - since_nanos;
+  const std::lock_guard lock(mutex_);
+  const auto found = running_.find(trial);
+  if (found != running_.end()) found->second.begun_nanos += took;
+}
+
+void RdbStorage::Ended(TrialId trial, std::int64_t at_nanos) {
   const std::lock_guard lock(mutex_);
   const auto found = running_.find(trial);
   if (found == running_.end()) return;
-  brisk_ = now - found->second.begun_nanos < options_.sync_every_ms * 1'000'000;
+  brisk_ = at_nanos - found->second.begun_nanos < options_.sync_every_ms * 1'000'000;
   running_.erase(found);
 }
 
@@ -455,11 +462,13 @@ void RdbStorage::Remember(StudyId study, const std::vector<Param>& params) {
 Status RdbStorage::WriteTrial(TrialId trial, const TrialWrites& writes) {
   TW_TRY(CheckNames(writes));
   TW_TRY(CheckTrialDistributions(trial, writes.params));
+  const std::int64_t entered = clock_->MonotonicNanos();
   Commands commands = {LockTrial(trial)};
   AppendWrites(TrialRef::Id(trial), writes, {}, commands);
   // A pulse alone is not worth a wait: the next one comes.
   const bool pulse_only = writes.heartbeat && commands.size() == 2;
   const auto rows = TW_TRY(Run(commands, pulse_only ? SqlMode::kRelaxed : ModeOfStep(), true));
+  Wrote(trial, entered);
   TW_TRY(CheckUpdatable(rows[0], trial));
   if (!writes.params.empty()) Remember(TW_TRY(StudyOf(trial)), writes.params);
   return {};
@@ -467,6 +476,7 @@ Status RdbStorage::WriteTrial(TrialId trial, const TrialWrites& writes) {
 
 Status RdbStorage::FinishTrial(TrialId trial, TrialState state, const std::vector<double>& values,
                                const TrialWrites& writes) {
+  const std::int64_t entered = clock_->MonotonicNanos();
   TW_CHECK(state != TrialState::kRunning, "a trial cannot end as RUNNING");
   for (const double value : values) TW_CHECK(!std::isnan(value), "a final value is NaN");
   TW_TRY(CheckNames(writes));
@@ -498,7 +508,7 @@ Status RdbStorage::FinishTrial(TrialId trial, TrialState state, const std::vecto
   if (!rows.ok()) return rows.error();
   TW_TRY(CheckUpdatable((*rows)[0], trial));
   if (!writes.params.empty()) Remember(TW_TRY(StudyOf(trial)), writes.params);
-  Ended(trial);
+  Ended(trial, entered);
   return {};
 }
 

@@ -88,7 +88,8 @@ class RdbStorage final : public Storage {
   SqlMode ModeOfResult();
   SqlMode SyncedLately(std::int64_t now);
   void Begun(TrialId trial, StudyId study);
-  void Ended(TrialId trial);
+  void Wrote(TrialId trial, std::int64_t since_nanos);
+  void Ended(TrialId trial, std::int64_t at_nanos);
 
   const std::string url_;
   const Clock* clock_;
@@ -103,7 +104,7 @@ class RdbStorage final : public Storage {
 
   struct Running {
     StudyId study = -1;
-    std::int64_t begun_nanos = 0;  // monotonic
+    std::int64_t begun_nanos = 0;  // monotonic, later by the time that its writes took
   };
 
   std::unordered_map<TrialId, Running> running_;
