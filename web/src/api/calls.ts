@@ -2,7 +2,7 @@
 import { change, get, post } from './http';
 import type {
   Candles, Comparison, Coverage, Curves, Definitions, Instrument, Model, ModelVersionDetail, Overview, Quality, Result, Run,
-  RunComparison, RunDetail, Series, Simulation, SimulationRequest, Status, TradePage, Trials,
+  RunComparison, RunDetail, Series, Simulation, SimulationRequest, Status, Study, StudyDetail, StudyTrial, TradePage, Trials,
 } from './types';
 
 type Signal = AbortSignal | undefined;
@@ -95,6 +95,11 @@ export const compareRuns = (ids: string[], signal?: Signal) => get<RunComparison
 export const getCurves = (id: string, keys: string[], signal?: Signal) =>
   get<Curves>(`runs/${id}/curves`, { key: keys.slice(0, 20), max_points: 600 }, signal);
 export const listTrials = (signal?: Signal) => get<Trials>('trials', { limit: 1000 }, signal);
+
+export const listStudies = async (signal?: Signal) => (await get<{ studies: Study[] }>('studies', {}, signal)).studies;
+export const getStudy = (id: number, signal?: Signal) => get<StudyDetail>(`studies/${id}`, {}, signal);
+export const listStudyTrials = (id: number, signal?: Signal) =>
+  get<{ total: number; trials: StudyTrial[] }>(`studies/${id}/trials`, { limit: 1000 }, signal);
 
 let definitions: Promise<Definitions> | undefined;
 /** Kept: they are part of the program. */

@@ -33,4 +33,7 @@ export type RunDetail = Schemas['RunDetail'];
 export type RunComparison = Schemas['RunComparison'];
 export type Curves = Schemas['Curves'];
 export type Trials = Schemas['Trials'];
+export type Study = Schemas['Study'];
+export type StudyDetail = Schemas['StudyDetail'];
+export type StudyTrial = Schemas['StudyTrial'];
 export type Verdict = Schemas['Verdict'];

@@ -80,7 +80,7 @@ export function parallelFigure(dimensions: Dimension[], colourBy: (number | null
       unselected: { line: { color: palette.grid, opacity: 0.6 } },
       line: { color: colourBy.map((value) => (value === null || !Number.isFinite(value) ? low : value)), colorscale: [[0, palette.sell], [0.5, palette.second], [1, palette.accent]], cmin: low, cmax: high > low ? high : low + 1 },
     }],
-    layout: baseLayout(palette, { margin: { l: 60, r: 76, t: 46, b: 18 } }),
+    layout: baseLayout(palette, { margin: { l: 84, r: 76, t: 46, b: 18 } }),
   };
 }
 

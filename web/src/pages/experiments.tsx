@@ -12,12 +12,13 @@ import { Table, type Column } from '../ui/table';
 import { VerdictBadge } from '../ui/verdict';
 import { ComparePage } from './compare';
 import { RunPage } from './run';
+import { StudyList, StudyPage } from './studies';
 
 const PAGE = 100;
 const SHOWN: [string, string][] = [['sharpe', 'Sharpe'], ['total_return', 'Return'], ['max_drawdown', 'Drawdown'], ['dsr', 'Deflated'], ['trades', 'Trades']];
 
 function Tabs(props: { current: string }) {
-  const tabs: [string, string][] = [['', 'Runs'], ['trials', 'Trials and looks']];
+  const tabs: [string, string][] = [['', 'Runs'], ['studies', 'Studies'], ['trials', 'Trials and looks']];
   return (
     <nav class="chips tabs" aria-label="Experiments">
       {tabs.map(([id, label]) => <a key={id} class="button tiny" aria-current={props.current === id ? 'page' : undefined} href={formatRoute('experiments', id ? [id] : [])}>{label}</a>)}
@@ -145,11 +146,12 @@ export function ExperimentsPage(props: { rest: string[]; query: Record<string, s
   const [page, id] = props.rest;
   useTitle('Experiments');
   if (page === 'run' && id) return <RunPage key={id} id={id} />;
+  if (page === 'study' && /^\d+$/.test(id ?? '')) return <StudyPage key={id} id={Number(id)} />;
   if (page === 'compare') return <ComparePage ids={(props.query.run ?? '').split(',').filter((each) => /^[0-9a-f]{32}$/.test(each))} />;
   return (
     <>
-      <PageHead title="Experiments" sub="Everything that was tried" actions={<Tabs current={page === 'trials' ? 'trials' : ''} />} />
-      {page === 'trials' ? <Ledger /> : <RunList />}
+      <PageHead title="Experiments" sub="Everything that was tried" actions={<Tabs current={page === 'trials' || page === 'studies' ? page : ''} />} />
+      {page === 'trials' ? <Ledger /> : page === 'studies' ? <StudyList /> : <RunList />}
     </>
   );
 }
