@@ -7,7 +7,7 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/
 const EXECUTABLE = process.env.TW_CHROMIUM ?? '/usr/bin/chromium';
 
 export async function launch() {
-  const quiet = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+  const quiet = ['--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'];
   // Chromium's sandbox refuses to run as root, as in containers.
   if (process.getuid?.() === 0) quiet.push('--no-sandbox');
   return chromium.launch({ executablePath: EXECUTABLE, args: quiet });

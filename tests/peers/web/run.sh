@@ -23,7 +23,7 @@ trap 'rm -rf "$work"' EXIT
 data=$(bars_folder)
 fetch_bars "$data"
 export TRADEWIND_HOME=$work/home
-# Two small agents: what they earn does not matter here, that they differ does.
+# Two small agents and a small search: what they earn does not matter here, that they differ does.
 train() {
   "$TW_BINARY" train --quiet --config styles/quickstart.yaml --set name="$1" --set agent.steps=20000 --set agent.seeds=1 \
     --set validation.folds=2 --set baselines.random_runs=20 --set world.risk.leverage_cap="$2" --seed "$3" >/dev/null
@@ -32,6 +32,8 @@ train() {
   "$TW_BINARY" data import --quiet "$data/$(basename "$BARS")" --instrument EURUSD --freq 60min --side ask
   train quickstart 2.0 1
   train careful 1.0 2
+  "$TW_BINARY" optimize --quiet --config styles/quickstart.yaml --set agent.steps=8000 --set validation.folds=2 \
+    --set baselines.random_runs=20 --trials 8 --workers 1 --no-holdout --study small-search
 } >"$work/setup.log" 2>&1 || { cat "$work/setup.log" >&2; die "the store could not be filled"; }
 echo "web: data and two models after $((SECONDS - begin)) s"
 

@@ -398,6 +398,26 @@ test('experiments: runs, one run with its curves, two beside each other, the led
   await page.context().close();
 });
 
+test('a study: its best trial, what mattered, its trials', async () => {
+  const page = await watch.open(browser);
+  await page.goto(address('#/experiments/studies'));
+  await page.getByRole('link', { name: 'small-search' }).click();
+  await page.getByRole('heading', { name: 'small-search' }).waitFor();
+  const listed = await (await fetch(`${server.base}api/v1/studies`)).json();
+  const study = listed.studies.find((each) => each.name === 'small-search');
+  const known = (await cli('study', 'list')).find((each) => each.study === 'small-search');
+  assert.deepEqual([study.complete, study.pruned, study.failed, study.best_value], [known.complete, known.pruned, known.failed, known.best_value]);
+  const best = page.getByRole('region', { name: 'Best trials' }).locator('tbody tr').first();
+  await best.waitFor();
+  near(amount(await best.locator('td').nth(2).textContent()), study.best_value, Math.abs(study.best_value) * 1e-3 + 1e-9, 'best value');
+  await page.locator('.plot .main-svg').first().waitFor();
+  assert.equal(await page.getByRole('region', { name: 'All trials' }).locator('tbody tr').count(), 8);
+  assert.deepEqual(await accessibility(page), []);
+  await page.waitForTimeout(300);
+  await picture(page, 'web-study');
+  await page.context().close();
+});
+
 test('a training is watched while it runs', async () => {
   const page = await watch.open(browser);
   const training = spawn(BINARY, ['train', '--quiet', '--config', 'styles/quickstart.yaml', '--set', 'name=watched', '--set', 'agent.steps=3000000', '--set', 'agent.seeds=1', '--set', 'validation.folds=2'], {
