@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ago, byUnit, compact, count, day, duration, instant, minute, money, monthName, number, percent, signed, significant } from './format';
+import { ago, byUnit, compact, count, day, duration, instant, minute, money, monthName, number, percent, signed, significant, stretch } from './format';
 
 test('numbers have groups, a true minus sign, and a dash for what is missing', () => {
   assert.equal(number(1234.5), '1,234.50');
@@ -47,6 +47,12 @@ test('instants are UTC whatever the machine thinks', () => {
   assert.equal(minute(Date.UTC(2017, 2, 1, 14, 5)), '2017-03-01 14:05');
   assert.equal(day('nonsense'), '–');
   assert.equal(monthName('2017-03'), 'March 2017');
+});
+
+test('windows of the ledger as days', () => {
+  assert.equal(stretch('EURUSD 60min 2017-05-02T07:00:00Z..2017-10-19T09:00:00Z'), '2017-05-02 to 2017-10-19');
+  assert.equal(stretch('2017-12-29T21:00:00Z..2017-12-29T22:00:00Z'), '2017-12-29');
+  assert.equal(stretch('anything else'), 'anything else');
 });
 
 test('how long ago, until it is a date', () => {

@@ -58,6 +58,13 @@ export function significant(value: number | null | undefined, digits = 4): strin
 
 const DAY_MS = 86_400_000;
 
+/** "EURUSD 60min 2017-05-02T07:00:00Z..2017-10-19T09:00:00Z", as the ledger writes windows, as "2017-05-02 to 2017-10-19". */
+export function stretch(window: string): string {
+  const match = /(\d{4}-\d\d-\d\d)(T[\d:]+Z)?\.\.(\d{4}-\d\d-\d\d)(T[\d:]+Z)?$/.exec(window);
+  if (!match) return window;
+  return match[1] === match[3] ? (match[1] ?? window) : `${match[1]} to ${match[3]}`;
+}
+
 /** Seconds as "3 d 4 h", "5 h 10 min", "42 s". */
 export function duration(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return NONE;

@@ -2,7 +2,7 @@
 import { useMemo, useState } from 'preact/hooks';
 import { listRuns, listTrials } from '../api/calls';
 import type { Run, Trials } from '../api/types';
-import { ago, byUnit, count, duration, minute, significant } from '../lib/format';
+import { ago, byUnit, count, duration, minute, significant, stretch } from '../lib/format';
 import { useResource, useTitle } from '../lib/hooks';
 import { formatRoute } from '../lib/route';
 import { useWords } from '../ui/metrics';
@@ -113,7 +113,7 @@ function Ledger() {
               { id: 'id', head: 'No.', num: true, value: (row) => row.trial_id, cell: (row) => row.trial_id },
               { id: 'family', head: 'Data', value: (row) => row.family, cell: (row) => row.family },
               { id: 'who', head: 'By', value: (row) => row.who, cell: (row) => row.who },
-              { id: 'window', head: 'Judged on', value: (row) => row.window, cell: (row) => row.window },
+              { id: 'window', head: 'Judged on', value: (row) => row.window, cell: (row) => <span title={row.window}>{stretch(row.window)}</span> },
               { id: 'seeds', head: 'Seeds', num: true, value: (row) => row.seeds, cell: (row) => row.seeds },
               { id: 'days', head: 'Days', num: true, value: (row) => row.days, cell: (row) => count(row.days) },
               { id: 'sharpe', head: 'Sharpe a day', num: true, value: (row) => row.sharpe_per_day, cell: (row) => significant(row.sharpe_per_day, 3) },
@@ -133,7 +133,7 @@ function Ledger() {
               { id: 'model', head: 'Model', value: (row) => row.model, cell: (row) => row.model },
               { id: 'family', head: 'Data', value: (row) => row.family, cell: (row) => row.family },
               { id: 'who', head: 'By', value: (row) => row.who, cell: (row) => row.who },
-              { id: 'window', head: 'Stretch', value: (row) => row.window, cell: (row) => row.window },
+              { id: 'window', head: 'Stretch', value: (row) => row.window, cell: (row) => <span title={row.window}>{stretch(row.window)}</span> },
             ]}
           />
         )}

@@ -74,7 +74,7 @@ function VersionDetail(props: { version: ModelVersion }) {
         ) : undefined}
       >
         <VerdictText verdict={version.verdict} text={data.verdict_text || 'Its training was not judged.'} />
-        {version.description && <p class="wrap">{version.description}</p>}
+        {version.description && !data.verdict_text.includes(version.description.trim()) && <p class="wrap">{version.description}</p>}
         {data.unreadable && <Callout tone="bad"><p class="wrap">{data.unreadable}</p></Callout>}
         <div class="grid two facts-pair">
           <Facts rows={[
@@ -82,7 +82,7 @@ function VersionDetail(props: { version: ModelVersion }) {
             ['Registered', minute(version.created)],
             ['Training run', version.run_id && <a href={formatRoute('experiments', ['run', version.run_id])}>{data.run?.run_name || version.run_id.slice(0, 8)}</a>],
             ['Experiment', data.experiment],
-            ['Algorithm', manifest && `${manifest.algo.toUpperCase()}, ${count(manifest.seeds.length)} seeds`],
+            ['Algorithm', manifest && `${manifest.algo.toUpperCase()}, ${count(manifest.seeds.length)} seed${manifest.seeds.length === 1 ? '' : 's'}`],
             ['Made by', manifest?.program],
           ]} />
           <Facts rows={[
