@@ -24,6 +24,7 @@
 #include "tradewind/app.h"
 #include "tradewind/services.h"
 #include "tradewind/study_storage.h"
+#include "tradewind/tracking_session.h"
 
 namespace tw::app {
 namespace {
@@ -126,6 +127,7 @@ Status Serve(AppContext& context, const ServeOptions& options) {
   const bool beyond = !net::IsLoopback(address);
   server::StaticFiles files = TW_TRY(LoadBundle(context, options.web));
   const Services services = TW_TRY(OpenForServing(context));
+  const auto tracking = TW_TRY(FindTrackingServer(context));
   const std::shared_ptr<hpo::Storage> studies = StudiesForServing(context);
   server::ApiOptions api_options;
   api_options.token = TW_TRY(TokenOf(context, services.home));
@@ -138,7 +140,7 @@ Status Serve(AppContext& context, const ServeOptions& options) {
                    .clock = context.clock(),
                    .program = services.Train(context).program,
                    .version = TW_VERSION,
-                   .tracker_name = services.home + "/tracking",
+                   .tracker_name = tracking ? tracking->shown : services.home + "/tracking",
                    .studies = studies.get()},
                   api_options, std::move(files));
   net::HttpServerOptions server_options;
