@@ -24,7 +24,7 @@ cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 # shellcheck source=scripts/common.sh
 source scripts/common.sh
 
-START_SECONDS_MAX=120
+START_SECONDS_MAX=300
 STOP_SECONDS_MAX=30
 
 usage() { sed -n '2,23p' scripts/launch_mlflow.sh | sed 's/^# \{0,1\}//'; }

@@ -14,6 +14,14 @@ from pathlib import Path
 from PIL import Image
 
 
+# A busy machine without a graphics card needs its time for a page of charts.
+SECONDS = 120
+
+
+class PageGone(Exception):
+    """The document was replaced while a script ran in it; ask the next one."""
+
+
 class Browser:
     """One page. Use it in a with statement: it ends the browser."""
 
@@ -70,7 +78,7 @@ class Browser:
         message, self.buffer = self.buffer.split(b"\0", 1)
         return json.loads(message)
 
-    def call(self, method: str, seconds: float = 30, **params) -> dict:
+    def call(self, method: str, seconds: float = SECONDS, **params) -> dict:
         self.number += 1
         command = {"id": self.number, "method": method, "params": params}
         if self.session:
@@ -80,6 +88,9 @@ class Browser:
         while True:
             message = self._message(deadline)
             if message.get("id") == self.number:
+                error = message.get("error", {}).get("message", "")
+                if "context" in error or "navigated" in error:
+                    raise PageGone(error)
                 assert "error" not in message, f"{method}: {message['error']}"
                 return message["result"]
             if message.get("method") == "Runtime.exceptionThrown":
@@ -96,9 +107,12 @@ class Browser:
         self.call("Page.navigate", url=url)
 
     def text(self) -> str:
-        return self.evaluate("document.body ? document.body.innerText : ''") or ""
+        try:
+            return self.evaluate("document.body ? document.body.innerText : ''") or ""
+        except PageGone:
+            return ""
 
-    def wait_for(self, *words: str, seconds: float = 40) -> str:
+    def wait_for(self, *words: str, seconds: float = SECONDS) -> str:
         """Until the page shows all of them; returns its text."""
         deadline = time.monotonic() + seconds
         while True:
@@ -109,10 +123,13 @@ class Browser:
             assert time.monotonic() < deadline, f"the page never showed {missing}; it says:\n{text[:3000]}"
             time.sleep(0.25)
 
-    def wait_until(self, script: str, what: str, seconds: float = 40):
+    def wait_until(self, script: str, what: str, seconds: float = SECONDS):
         deadline = time.monotonic() + seconds
         while True:
-            value = self.evaluate(script)
+            try:
+                value = self.evaluate(script)
+            except PageGone:
+                value = None
             if value:
                 return value
             assert time.monotonic() < deadline, f"{what}: never; the page says:\n{self.text()[:3000]}"
