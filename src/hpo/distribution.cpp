@@ -200,8 +200,8 @@ Result<Distribution> Distribution::Categorical(std::vector<ParamValue> choices) 
 
 bool Distribution::IsSingle() const {
   if (data_->kind == DistributionKind::kCategorical) return data_->choices.size() == 1;
-  if (data_->low == data_->high) return true;
-  return data_->step > 0 && data_->high - data_->low < data_->step;
+  // High was lowered to a step in decimal: 0.95 - 0.9 is less than 0.05 only in binary.
+  return data_->low == data_->high;
 }
 
 bool Distribution::Contains(double internal) const {

@@ -45,6 +45,9 @@ TEST(DistributionTest, SteppedHighIsAlignedInDecimal) {
   EXPECT_EQ(Distribution::Float(0, 1, false, 0.1).value().high(), 1.0);
   EXPECT_EQ(Distribution::Float(0, 0.95, false, 0.1).value().high(), 0.9);
   EXPECT_EQ(Distribution::Float(0.1, 1e3, false, 0.3).value().high(), 1000.0);
+  EXPECT_FALSE(Distribution::Float(0.9, 0.95, false, 0.05).value().IsSingle());
+  EXPECT_TRUE(Distribution::Float(0.9, 0.94, false, 0.05).value().IsSingle());
+  EXPECT_TRUE(Distribution::Int(1, 3, false, 4).value().IsSingle());
 }
 
 TEST_F(StudyTest, OptimizeRunsNTrialsAndFindsTheBest) {

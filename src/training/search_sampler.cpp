@@ -33,8 +33,9 @@ Result<std::vector<hpo::ParamValue>> PointsOf(const SearchParameter& parameter) 
                  fmt::format("search.space.{}: {} grid points, at most 1,000,000 are possible",
                              parameter.path, steps)};
   }
-  for (double k = 0; k <= steps; ++k) {
-    values.push_back(distribution.ToExternal(distribution.low() + k * distribution.step()));
+  for (std::int64_t k = 0; k <= static_cast<std::int64_t>(steps); ++k) {
+    values.push_back(
+        distribution.ToExternal(distribution.low() + static_cast<double>(k) * distribution.step()));
   }
   return values;
 }

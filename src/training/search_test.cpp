@@ -363,6 +363,19 @@ TEST_F(SearchRunTest, OtherSettingsOrBarsAreAnotherStudy) {
   EXPECT_TRUE(Begin({"search.objective.metric=sortino", "search.study=second"}).ok());
 }
 
+TEST_F(SearchRunTest, AGridTriesEachPointOnce) {
+  const auto start = Begin({"agent.steps=256", "agent.seeds=1", "search.sampler=grid",
+                            "search.space={ppo.n_epochs: {type: int, low: 1, high: 2}, ppo.gamma: "
+                            "{type: float, low: 0.9, high: 0.95, step: 0.05}}",
+                            "search.trials=9"});
+  ASSERT_TRUE(start.ok()) << start.error().message;
+  EXPECT_EQ(start->queued, 4);
+  EXPECT_EQ(Serve().value(), 4);
+  std::set<std::string> points;
+  for (const auto& trial : Trials()) points.insert(ParameterHash(*trial));
+  EXPECT_EQ(points.size(), 4U);
+}
+
 TEST_F(SearchRunTest, ATrialThatCannotBeJudgedFailsWithItsReasonAndCounts) {
   // One step of one environment is no rollout; the learner refuses it when it is made.
   Begin({"search.trials=3", "agent.envs=1", "search.start_with_style=false",
