@@ -13,8 +13,6 @@
 
 #include "base/files.h"
 
-extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX wants it declared
-
 namespace tw::app {
 namespace {
 
@@ -41,6 +39,7 @@ struct SpawnPlan {
 
 std::vector<char*> Pointers(std::vector<std::string>& texts) {
   std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
   for (std::string& text : texts) pointers.push_back(text.data());
   pointers.push_back(nullptr);
   return pointers;
@@ -49,6 +48,7 @@ std::vector<char*> Pointers(std::vector<std::string>& texts) {
 std::vector<std::string> EnvironmentWith(
     const std::vector<std::pair<std::string, std::string>>& extra) {
   std::vector<std::string> all;
+  all.reserve(extra.size());
   for (const auto& [name, value] : extra) all.push_back(name + "=" + value);
   for (char** at = environ; *at != nullptr; ++at) {
     const std::string_view entry = *at;

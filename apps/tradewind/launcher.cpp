@@ -133,6 +133,11 @@ class SlurmLauncher final : public Launcher {
   SlurmLauncher(WorkerPlan plan, const Clock& clock, std::function<void(const std::string&)> note)
       : plan_(std::move(plan)), clock_(clock), note_(std::move(note)) {}
 
+  SlurmLauncher(const SlurmLauncher&) = delete;
+  SlurmLauncher& operator=(const SlurmLauncher&) = delete;
+  SlurmLauncher(SlurmLauncher&&) = delete;
+  SlurmLauncher& operator=(SlurmLauncher&&) = delete;
+
   ~SlurmLauncher() override {
     std::error_code ignored;
     std::filesystem::remove(StorageFile(), ignored);
