@@ -97,12 +97,19 @@ Result<server::StaticFiles> LoadBundle(AppContext& context, const std::string& n
   return server::StaticFiles();
 }
 
-// An empty home is no error here: the page says what to do.
-Result<Services> OpenForServing(const AppContext& context) {
+// An empty home is no error here: the page says what to do. What is asked of a tracking server is
+// asked at once and not by the spool: a promotion is done when the page says so, or it failed.
+Result<Services> OpenForServing(const AppContext& context,
+                                const std::optional<TrackingServer>& tracking) {
   const std::string home = TW_TRY(context.StoreDir());
   TW_TRY(CreateDirectories(home));
   TW_TRY(store::Store::OpenOrCreate(home));
-  return OpenServices(context);
+  Services services = TW_TRY(OpenServices(context));
+  if (tracking) {
+    services.spool.reset();
+    services.tracker = TW_TRY(OpenServer(*tracking, context));
+  }
+  return services;
 }
 
 // Without the studies of the search the rest works all the same.
@@ -126,8 +133,8 @@ Status Serve(AppContext& context, const ServeOptions& options) {
   const std::string address = options.address == "localhost" ? "127.0.0.1" : options.address;
   const bool beyond = !net::IsLoopback(address);
   server::StaticFiles files = TW_TRY(LoadBundle(context, options.web));
-  const Services services = TW_TRY(OpenForServing(context));
   const auto tracking = TW_TRY(FindTrackingServer(context));
+  const Services services = TW_TRY(OpenForServing(context, tracking));
   const std::shared_ptr<hpo::Storage> studies = StudiesForServing(context);
   server::ApiOptions api_options;
   api_options.token = TW_TRY(TokenOf(context, services.home));

@@ -15,7 +15,7 @@ namespace internal {
 
 const std::vector<Handlers::Route>& Handlers::Routes() {
   using H = Handlers;
-  static const std::vector<Route> kRoutes = {
+  static const std::vector<Route> routes = {
       {"GET", "/status", false, &H::GetStatus},
       {"GET", "/overview", false, &H::GetOverview},
       {"GET", "/metric-definitions", false, &H::ListMetricDefinitions},
@@ -50,7 +50,7 @@ const std::vector<Handlers::Route>& Handlers::Routes() {
       {"GET", "/studies/{study_id}", false, &H::GetStudy},
       {"GET", "/studies/{study_id}/trials", false, &H::ListStudyTrials},
   };
-  return kRoutes;
+  return routes;
 }
 
 }  // namespace internal
