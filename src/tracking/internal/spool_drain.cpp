@@ -77,7 +77,7 @@ SpoolDrain::Pass SpoolDrain::SendAll(const std::stop_token& stop,
                 [&](const auto& s) { return !std::ranges::binary_search(*names, s.first); });
   // Whoever failed last time comes last, so that one record that the server cannot digest does not
   // hold up other processes' streams.
-  std::ranges::rotate(*names, std::ranges::lower_bound(*names, first_stream_));
+  std::rotate(names->begin(), std::ranges::lower_bound(*names, first_stream_), names->end());
   bool again = true;
   std::optional<Error> blocked;
   while (again && !pass_.failure) {
