@@ -13,8 +13,6 @@ namespace {
 
 class Writer {
  public:
-  static constexpr bool kReads = false;
-
   void Integer(std::uint64_t value) {
     for (int i = 0; i < 8; ++i) out_.push_back(static_cast<char>(value >> (8 * i) & 0xffU));
   }
@@ -50,8 +48,6 @@ class Writer {
 
 class Reader {
  public:
-  static constexpr bool kReads = true;
-
   explicit Reader(std::string_view in) : in_(in) {}
 
   std::uint64_t Integer() {
