@@ -19,7 +19,14 @@ npm_ci tests/peers/web
 echo "web: installed, checked, unit-tested and built in $((SECONDS - begin)) s"
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+tests=
+# Whoever ends this script ends the browser and the servers too: they are in the process group of `timeout`.
+finish() {
+  [[ -z $tests ]] || kill -KILL -- "-$tests" 2>/dev/null || true
+  rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 143' TERM INT
 data=$(bars_folder)
 fetch_bars "$data"
 export TRADEWIND_HOME=$work/home
@@ -37,5 +44,8 @@ train() {
 } >"$work/setup.log" 2>&1 || { cat "$work/setup.log" >&2; die "the store could not be filled"; }
 echo "web: data and two models after $((SECONDS - begin)) s"
 
-TW_WORK=$work TW_WEB=$PWD/web/dist timeout 600 node --test --test-reporter=spec tests/peers/web/web.test.mjs
+TW_WORK=$work TW_WEB=$PWD/web/dist timeout -k 5 600 node --test --test-reporter=spec tests/peers/web/web.test.mjs &
+tests=$!
+wait "$tests"
+tests=
 echo "web: done after $((SECONDS - begin)) s"

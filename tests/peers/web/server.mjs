@@ -1,4 +1,4 @@
-// Starts, stops and kills the real program for the tests; each server in a process group of its own.
+// Starts, stops and kills the real program for the tests, in the process group that run.sh ends.
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 
@@ -20,7 +20,6 @@ export async function freePort() {
 /** `tradewind serve` on a store; its address, and the one that carries the token. */
 export async function serve(binary, home, web, port) {
   const child = spawn(binary, ['serve', '--store', home, '--web', web, '--port', String(port)], {
-    detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, TRADEWIND_HOME: home },
   });
@@ -51,7 +50,7 @@ export async function serve(binary, home, web, port) {
     token: /token=([^&\s]+)/.exec(url)[1],
     said: () => said,
     kill: async () => {
-      process.kill(-child.pid, 'SIGKILL');
+      child.kill('SIGKILL');
       return ended;
     },
     stop: async () => {
@@ -64,11 +63,7 @@ export async function serve(binary, home, web, port) {
 
 export function killAll() {
   for (const child of running) {
-    try {
-      process.kill(-child.pid, 'SIGKILL');
-    } catch {
-      // It is gone already.
-    }
+    child.kill('SIGKILL');
   }
 }
 process.on('exit', killAll);
