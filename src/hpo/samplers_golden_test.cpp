@@ -39,7 +39,8 @@ TEST(SamplersGoldenTest, SobolAndHaltonAreScipysToTheBit) {
 
 /// Trial 0 is random; the rest are the sequence's points and the counter that Python shares.
 TEST(SamplersGoldenTest, QmcStudiesShareTheSequenceWithPython) {
-  for (const auto& run : ReadGolden("sequences")["studies"]) {
+  const Golden golden = ReadGolden("sequences");
+  for (const auto& run : golden["studies"]) {
     QmcOptions qmc;
     qmc.type = run["type"] == "sobol" ? QmcType::kSobol : QmcType::kHalton;
     StudyOptions options;
@@ -188,7 +189,8 @@ double MeanOf(const std::vector<double>& curve) {
 }
 
 TEST(SamplersGoldenTest, PrunersDecideAsOptunas) {
-  for (const auto& run : ReadGolden("pruners")["runs"]) {
+  const Golden golden = ReadGolden("pruners");
+  for (const auto& run : golden["runs"]) {
     const auto name = run["pruner"].get<std::string>();
     StudyOptions options;
     options.directions = Directions(Golden::array({run["direction"]}));
@@ -214,7 +216,8 @@ TEST(SamplersGoldenTest, PrunersDecideAsOptunas) {
 }
 
 TEST(SamplersGoldenTest, WilcoxonIsScipys) {
-  for (const auto& c : ReadGolden("pruners")["wilcoxon"]) {
+  const Golden golden = ReadGolden("pruners");
+  for (const auto& c : golden["wilcoxon"]) {
     const SignedRank ours =
         WilcoxonSignedRank(Numbers(c["differences"]), c["alternative"] == "greater");
     EXPECT_DOUBLE_EQ(ours.statistic, Number(c["statistic"])) << c.dump();

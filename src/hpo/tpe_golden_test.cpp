@@ -133,7 +133,8 @@ TEST(TpeGoldenTest, ParzenEstimators) {
 }
 
 TEST(TpeGoldenTest, ModelsThatGrewRowByRowEqualThoseBuiltAtOnce) {
-  for (const auto& c : ReadGolden("parzen")["cases"]) {
+  const Golden golden = ReadGolden("parzen");
+  for (const auto& c : golden["cases"]) {
     const ParzenCase data(c);
     ParzenEstimator whole(data.space, OptionsOf(c["options"]));
     whole.Sync(data.rows, data.view());
