@@ -266,15 +266,7 @@ Result<std::vector<Run>> LocalTracker::SearchRuns(const RunQuery& query) {
 Result<void> LocalTracker::LogBatch(std::string_view run_id, std::span<const Metric> metrics,
                                     std::span<const KeyValue> params,
                                     std::span<const KeyValue> tags) {
-  for (const Metric& metric : metrics) {
-    TW_TRY(CheckKey(metric.key, "metric"));
-    if (metric.timestamp_ms < 0) {
-      return Error{ErrorCode::kUsage, fmt::format("metric '{}': timestamp {} is negative",
-                                                  metric.key, metric.timestamp_ms)};
-    }
-  }
-  for (const KeyValue& param : params) TW_TRY(CheckKey(param.key, "parameter"));
-  for (const KeyValue& tag : tags) TW_TRY(CheckKey(tag.key, "tag"));
+  TW_TRY(internal::CheckBatch(metrics, params, tags));
   const std::lock_guard lock(impl_->mutex_);
   db::Transaction transaction = TW_TRY(db::Transaction::Begin(impl_->db_));
   TW_TRY(impl_->WritableLocation(run_id));

@@ -254,15 +254,7 @@ Result<std::vector<Run>> MlflowTracker::SearchRuns(const RunQuery& query) {
 Result<void> MlflowTracker::LogBatch(std::string_view run_id, std::span<const Metric> metrics,
                                      std::span<const KeyValue> params,
                                      std::span<const KeyValue> tags) {
-  for (const Metric& metric : metrics) {
-    TW_TRY(internal::CheckKey(metric.key, "metric"));
-    if (metric.timestamp_ms < 0) {
-      return Error{ErrorCode::kUsage, fmt::format("metric '{}': timestamp {} is negative",
-                                                  metric.key, metric.timestamp_ms)};
-    }
-  }
-  for (const KeyValue& param : params) TW_TRY(internal::CheckKey(param.key, "parameter"));
-  for (const KeyValue& tag : tags) TW_TRY(internal::CheckKey(tag.key, "tag"));
+  TW_TRY(internal::CheckBatch(metrics, params, tags));
   const std::vector<KeyValue> distinct = TW_TRY(DistinctParams(params));
   const auto send = [&]() -> Result<void> {
     Batches batches(impl_->api_, run_id);

@@ -72,6 +72,20 @@ Result<void> CheckName(std::string_view name, std::string_view what) {
   return {};
 }
 
+Result<void> CheckBatch(std::span<const Metric> metrics, std::span<const KeyValue> params,
+                        std::span<const KeyValue> tags) {
+  for (const Metric& metric : metrics) {
+    TW_TRY(CheckKey(metric.key, "metric"));
+    if (metric.timestamp_ms < 0) {
+      return Error{ErrorCode::kUsage, fmt::format("metric '{}': timestamp {} is negative",
+                                                  metric.key, metric.timestamp_ms)};
+    }
+  }
+  for (const KeyValue& param : params) TW_TRY(CheckKey(param.key, "parameter"));
+  for (const KeyValue& tag : tags) TW_TRY(CheckKey(tag.key, "tag"));
+  return {};
+}
+
 Result<void> CheckModelName(std::string_view name) {
   if (Result<void> status = CheckName(name, "model name"); !status.ok()) return status;
   // '@' would make NAME@alias ambiguous; the others are MLflow's.

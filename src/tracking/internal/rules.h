@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,9 @@ inline constexpr double kStoredInfinity = 1.7976931348623157e308;
 /// MLflow's rules for keys of metrics, parameters and tags. `what` stands in the message. Errors:
 /// kUsage.
 Result<void> CheckKey(std::string_view key, std::string_view what);
+/// The rules for everything that a LogBatch carries. Errors: kUsage naming the entry.
+Result<void> CheckBatch(std::span<const Metric> metrics, std::span<const KeyValue> params,
+                        std::span<const KeyValue> tags);
 /// Names of registered and logged models, run and experiment names. Errors: kUsage.
 Result<void> CheckModelName(std::string_view name);
 Result<void> CheckName(std::string_view name, std::string_view what);

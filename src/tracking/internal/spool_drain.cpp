@@ -151,10 +151,8 @@ SpoolDrain::Step SpoolDrain::Advance(StreamReader& stream, const std::stop_token
 Result<std::size_t> SpoolDrain::SendFrames(StreamReader& stream, std::span<const SpoolFrame> frames,
                                            const std::stop_token& stop) {
   if (stop.stop_requested()) return Error{ErrorCode::kInterrupted, "asked to stop"};
-  constexpr std::uint8_t kBatchType = 3;
-  static_assert(std::is_same_v<std::variant_alternative_t<kBatchType, SpoolRecord>, BatchRecord>);
   std::size_t count = 0;
-  while (count < frames.size() && frames[count].type == kBatchType) ++count;
+  while (count < frames.size() && frames[count].type == TypeOf<BatchRecord>()) ++count;
   if (count > 0) {
     TW_TRY(SendBatches(stream, frames.first(count), stop));
     TW_TRY(stream.Acknowledge(frames[count - 1].end, {}));

@@ -115,6 +115,16 @@ std::vector<FileBody> FilesOf(const SpoolRecord& record) {
 
 }  // namespace
 
+KnownRun KnownFrom(const RunRecord& record) {
+  KnownRun known;
+  known.id = record.id;
+  known.name = record.name;
+  known.parent = record.parent;
+  known.experiment = record.experiment;
+  known.start_time_ms = record.start_time_ms;
+  return known;
+}
+
 SpoolIds::SpoolIds(std::string root, DiskHook hook)
     : path_(std::move(root) + "/ids.jsonl"), hook_(std::move(hook)) {}
 

@@ -32,6 +32,9 @@ struct KnownRun {
   std::string refused;
 };
 
+/// What is known of a run before the server has answered.
+KnownRun KnownFrom(const RunRecord& record);
+
 /// The file ids.jsonl below a spool's root: what the server called the things that were sent. Lines
 /// of JSON, only appended, by the process that holds the drain lock; anybody may read. Half a line
 /// at the end was never there. One thread an object.

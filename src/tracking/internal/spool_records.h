@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -121,6 +122,16 @@ struct LifecycleRecord {
 using SpoolRecord =
     std::variant<ExperimentRecord, RunRecord, StatusRecord, BatchRecord, ArtifactRecord,
                  ModelRecord, VersionRecord, VersionTagRecord, AliasRecord, LifecycleRecord>;
+
+/// The type number of a kind of record.
+template <class Record, std::size_t kIndex = 0>
+constexpr std::uint8_t TypeOf() {
+  if constexpr (std::is_same_v<std::variant_alternative_t<kIndex, SpoolRecord>, Record>) {
+    return kIndex;
+  } else {
+    return TypeOf<Record, kIndex + 1>();
+  }
+}
 
 std::string Encode(const SpoolRecord& record);
 /// Errors: kBadData for bytes that Encode did not make.

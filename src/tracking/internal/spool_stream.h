@@ -177,6 +177,26 @@ class StreamReader {
 /// Names of the streams below root/streams, oldest first.
 Result<std::vector<std::string>> ListStreams(const std::string& root);
 
+/// Calls visit(record, stream) with every record of one kind that waits below root, stream after
+/// stream. For looking only: what cannot be read is passed over.
+template <class Record, class Visit>
+void ForEachWaiting(const std::string& root, const Visit& visit) {
+  const auto names = ListStreams(root);
+  if (!names.ok()) return;
+  for (const std::string& name : *names) {
+    auto stream = StreamReader::Open(root + "/streams/" + name);
+    while (stream.ok()) {
+      const auto batch = stream->Read(4096, 1U << 20U);
+      if (!batch.ok() || batch->frames.empty()) break;
+      for (const SpoolFrame& frame : batch->frames) {
+        if (frame.type != TypeOf<Record>()) continue;
+        const auto record = Decode(frame.type, frame.payload);
+        if (record.ok()) visit(std::get<Record>(*record), *stream);
+      }
+    }
+  }
+}
+
 /// Bytes of all files below root.
 std::uint64_t BytesBelow(const std::string& root);
 
