@@ -190,11 +190,6 @@ Status Import(AppContext& context, const ImportArguments& arguments) {
   return {};
 }
 
-std::string SideName(const store::StoreEntry& entry) {
-  if (entry.has_ask) return "bid and ask";
-  return entry.side == Side::kBid ? "bid" : entry.side == Side::kAsk ? "ask" : "mid";
-}
-
 Json EntryJson(const store::StoreEntry& entry) {
   Json sources = Json::array();
   for (const store::SourceInfo& source : entry.sources) {
@@ -214,7 +209,7 @@ Json EntryJson(const store::StoreEntry& entry) {
           {"rows", entry.rows},
           {"quarantined", entry.quarantined},
           {"duplicates", entry.duplicates},
-          {"side", SideName(entry)},
+          {"side", entry.side_name()},
           {"spread", entry.spread_means},
           {"partial_last", entry.partial_last},
           {"sources", sources}};
@@ -270,7 +265,7 @@ Status List(AppContext& context, const SelectArguments& arguments) {
     text +=
         fmt::format("{:<12} {:>7} {:>10} {:<21} {:<21} {:<12} {:>11}\n", entry.instrument.symbol,
                     entry.timeframe.name(), entry.bars, DateOrTime(entry.first, entry.timeframe),
-                    DateOrTime(entry.last, entry.timeframe), SideName(entry), entry.quarantined);
+                    DateOrTime(entry.last, entry.timeframe), entry.side_name(), entry.quarantined);
   }
   context.Print(text);
   return {};

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "base/time.h"
 #include "market/price.h"
@@ -9,6 +10,19 @@
 namespace tw {
 
 enum class Side : std::uint8_t { kBid, kAsk, kMid };
+
+/// "bid", "ask" or "mid".
+constexpr std::string_view NameOf(Side side) {
+  switch (side) {
+    case Side::kBid:
+      return "bid";
+    case Side::kAsk:
+      return "ask";
+    case Side::kMid:
+      break;
+  }
+  return "mid";
+}
 
 struct Ohlc {
   Price open;

@@ -11,11 +11,6 @@
 namespace tw::server::internal {
 namespace {
 
-std::string SideName(const store::StoreEntry& entry) {
-  if (entry.has_ask) return "bid and ask";
-  return entry.side == Side::kBid ? "bid" : entry.side == Side::kAsk ? "ask" : "mid";
-}
-
 Json EntryJson(const store::StoreEntry& entry) {
   Json sources = Json::array();
   for (const store::SourceInfo& source : entry.sources) {
@@ -38,7 +33,7 @@ Json EntryJson(const store::StoreEntry& entry) {
           {"from", FormatDate(FxCalendar::TradingDate(entry.first))},
           {"to", FormatDate(FxCalendar::TradingDate(entry.last))},
           {"bars", entry.bars},
-          {"side", SideName(entry)},
+          {"side", entry.side_name()},
           {"spread", entry.spread_means},
           {"partial_last", entry.partial_last},
           {"rows", entry.rows},
@@ -145,12 +140,17 @@ Answer Handlers::GetCoverage(Call& call) {
                              .body = TW_TRY(std::move(text))};
 }
 
-Answer Handlers::GetBars(Call& call) {
+Result<Window> WindowOf(Call& call) {
   Window window;
   window.from = call.query.Instant("from");
   window.to = call.query.Instant("to");
   window.max_points = call.query.Integer("max_points", 2000, {10, 20'000});
   TW_TRY(call.query.Finish());
+  return window;
+}
+
+Answer Handlers::GetBars(Call& call) {
+  const Window window = TW_TRY(WindowOf(call));
   const store::StoreEntry entry = TW_TRY(EntryOf(call));
   const auto market = TW_TRY(engine_.Market(entry.instrument.symbol, entry.timeframe.name(),
                                             std::string(entry.instrument.quote.code())));

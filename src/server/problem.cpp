@@ -31,32 +31,6 @@ int StatusOf(ErrorCode code) {
   return 500;
 }
 
-std::string CodeOf(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kUsage:
-      return "usage";
-    case ErrorCode::kConfig:
-      return "config";
-    case ErrorCode::kBadData:
-      return "bad_data";
-    case ErrorCode::kNotFound:
-      return "not_found";
-    case ErrorCode::kExists:
-      return "exists";
-    case ErrorCode::kIo:
-      return "io";
-    case ErrorCode::kBusy:
-      return "busy";
-    case ErrorCode::kExternal:
-      return "external";
-    case ErrorCode::kInterrupted:
-      return "interrupted";
-    case ErrorCode::kUnsupported:
-      return "unsupported";
-  }
-  return "io";
-}
-
 // "query.limit: 0 is below 1" -> the field and the rest; nothing when no field stands in front.
 void AddField(std::string_view line, std::vector<FieldError>& errors) {
   const std::size_t end = line.find(": ");
@@ -92,7 +66,7 @@ std::string RefusalCode(int status) {
 }  // namespace
 
 Problem ProblemOf(const Error& error) {
-  Problem problem{StatusOf(error.code), CodeOf(error.code), error.message, {}};
+  Problem problem{StatusOf(error.code), std::string(NameOf(error.code)), error.message, {}};
   std::string_view rest = error.message;
   while (!rest.empty()) {
     const std::size_t end = rest.find('\n');

@@ -198,11 +198,7 @@ Answer Handlers::GetResult(Call& call) {
 }
 
 Answer Handlers::GetSeries(Call& call) {
-  Window window;
-  window.from = call.query.Instant("from");
-  window.to = call.query.Instant("to");
-  window.max_points = call.query.Integer("max_points", 2000, {10, 20'000});
-  TW_TRY(call.query.Finish());
+  const Window window = TW_TRY(WindowOf(call));
   const auto result = TW_TRY(simulations_.ResultOf(call.at("id")));
   const sim::World& world = result->data.world;
   const BacktestSeries series = SeriesOf(world, result->outcome.stretch.result, window);

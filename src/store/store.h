@@ -61,6 +61,9 @@ struct StoreEntry {
   std::int64_t duplicates = 0;      // repeated within their file
   bool partial_last = false;        // the last bar was resampled from a period that was not over
   std::vector<SourceInfo> sources;  // sorted by name
+
+  /// "bid and ask", or the one side's name.
+  std::string_view side_name() const { return has_ask ? "bid and ask" : NameOf(side); }
 };
 
 /// One column as it lies on disk: float32, a value a calendar row, NaN where there is no bar. Keeps

@@ -26,9 +26,8 @@ namespace {
 constexpr std::int64_t kLargestHeader = std::int64_t{1}
                                         << 24U;  // float32 counts exactly up to here
 
-std::string_view SideName(const StoreEntry& entry) {
-  if (entry.has_ask) return "bid and ask";
-  return entry.side == Side::kBid ? "bid only" : entry.side == Side::kAsk ? "ask only" : "mid only";
+std::string SidesText(const StoreEntry& entry) {
+  return std::string(entry.side_name()) + (entry.has_ask ? "" : " only");
 }
 
 // The entry that `bars` make, or what they make of the one that is there. Errors: kBadData where
@@ -54,7 +53,7 @@ Result<StoreEntry> Reconcile(const BarTable& bars, const std::optional<StoreEntr
   }
   if (old->has_ask != entry.has_ask || old->side != entry.side) {
     return Error{ErrorCode::kBadData, fmt::format("{}: the store has {}, the new bars are {}; {}",
-                                                  name, SideName(*old), SideName(entry), remedy)};
+                                                  name, SidesText(*old), SidesText(entry), remedy)};
   }
   if (entry.spread_means.empty()) entry.spread_means = old->spread_means;
   if (!old->spread_means.empty() && old->spread_means != entry.spread_means) {

@@ -63,11 +63,9 @@ Result<std::vector<store::BarTable>> ConversionBars(const store::Store& store,
 
 std::string NoteOf(const sim::World& world, const store::BarTable& bars) {
   if (world.recorded_spread) return "";
-  const std::string_view side = bars.side == Side::kAsk   ? "ask"
-                                : bars.side == Side::kMid ? "mid"
-                                                          : "bid";
   return fmt::format(
-      "The source has {} prices only: the spread is the cost table's, not a recorded one.", side);
+      "The source has {} prices only: the spread is the cost table's, not a recorded one.",
+      NameOf(bars.side));
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "server/engine.h"
 #include "server/internal/json.h"
 #include "server/query.h"
+#include "server/series.h"
 #include "server/simulations.h"
 
 namespace tw::server::internal {
@@ -29,6 +30,9 @@ struct Call {
 };
 
 using Answer = Result<net::ServerResponse>;
+
+/// The query of what is drawn: from, to and max_points, and nothing else.
+Result<Window> WindowOf(Call& call);
 
 /// What answers the routes of docs/api/openapi.yaml, one function an operation.
 class Handlers {

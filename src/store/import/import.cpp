@@ -23,19 +23,6 @@ Error Interrupted() { return {ErrorCode::kInterrupted, "asked to stop"}; }
 
 Error Usage(std::string message) { return {ErrorCode::kUsage, std::move(message)}; }
 
-std::string NameOfSide(const std::optional<Side>& side) {
-  if (!side) return "bid and ask";
-  switch (*side) {
-    case Side::kBid:
-      return "bid";
-    case Side::kAsk:
-      return "ask";
-    case Side::kMid:
-      return "mid";
-  }
-  return "unknown";
-}
-
 std::string DescribeSpan(std::int64_t nanos) {
   if (nanos % (24 * kNanosPerHour) == 0) return fmt::format("{} d", nanos / (24 * kNanosPerHour));
   if (nanos % kNanosPerMinute == 0) return fmt::format("{} min", nanos / kNanosPerMinute);
@@ -118,7 +105,7 @@ void DescribeParts(Assembly& assembly) {
     file.name = part.source.name();
     file.sha256 = part.sha256;
     file.format = NameOf(part.format);
-    file.side = NameOfSide(part.side);
+    file.side = part.side ? NameOf(*part.side) : "bid and ask";
     file.zone = part.zone.name();
     for (const ZonePeriod& period : part.later_zones) {
       file.zone += fmt::format(", from {} {}", FormatIso(UnixNanos(period.from_stamp)).substr(0, 4),

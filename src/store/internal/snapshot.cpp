@@ -22,7 +22,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::string_view kSideNames[] = {"bid", "ask", "mid"};
+constexpr Side kSides[] = {Side::kBid, Side::kAsk, Side::kMid};
 
 Json SourceJson(const SourceInfo& source) {
   return Json{{"name", source.name},
@@ -67,10 +67,10 @@ Result<StoreEntry> EntryFromJson(const Json& json) {
   item.spot_lag_days = json.at("spot_lag_days").get<int>();
   entry.timeframe = TW_TRY(Timeframe::Parse(json.at("freq").get<std::string>()));
   const auto side = json.at("side").get<std::string>();
-  const auto* const found = std::find(std::begin(kSideNames), std::end(kSideNames), side);
-  if (found == std::end(kSideNames))
-    return Error{ErrorCode::kBadData, fmt::format("side '{}'", side)};
-  entry.side = static_cast<Side>(found - std::begin(kSideNames));
+  const auto* const found = std::find_if(std::begin(kSides), std::end(kSides),
+                                         [&](Side each) { return NameOf(each) == side; });
+  if (found == std::end(kSides)) return Error{ErrorCode::kBadData, fmt::format("side '{}'", side)};
+  entry.side = *found;
   entry.has_ask = json.at("has_ask").get<bool>();
   entry.spread_means = json.at("spread_means").get<std::string>();
   entry.first = TW_TRY(ParseIso(json.at("first").get<std::string>()));
@@ -132,7 +132,7 @@ std::string FormatMeta(const StoreEntry& entry) {
                      {"unit_step", item.unit_step},
                      {"spot_lag_days", item.spot_lag_days},
                      {"freq", entry.timeframe.name()},
-                     {"side", kSideNames[static_cast<std::size_t>(entry.side)]},
+                     {"side", NameOf(entry.side)},
                      {"has_ask", entry.has_ask},
                      {"spread_means", entry.spread_means},
                      {"fields", FieldsOf(entry)},
