@@ -17,19 +17,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* kStyle = R"(
-name: small
-world: {episode_bars: 100}
-validation: {folds: 2, min_train_fraction: 0.5, purge_bars: 5}
-agent: {steps: 512, seeds: 1, envs: 4}
-ppo:
-  n_steps: 64
-  batch_size: 64
-  n_epochs: 2
-  policy_kwargs: {net_arch: {pi: [8], vf: [8]}}
-baselines: {random_runs: 10}
-verdict: {bootstrap_runs: 200}
-search:
+constexpr const char* kSearch = R"(search:
   sampler: tpe
   pruner: none
   sampler_startup_trials: 3
@@ -45,7 +33,7 @@ class OptimizeCommandTest : public ::testing::Test {
   void SetUp() override {
     training::StoreBars(home_.path(), training::RandomWalk(1500, 3));
     style_ = home_.path() + "/small.yaml";
-    WriteFileAtomically(style_, kStyle).value();
+    WriteFileAtomically(style_, training::SmallStyle(1, kSearch)).value();
     environment_["TRADEWIND_PROGRAM"] = TW_PROGRAM;
   }
 

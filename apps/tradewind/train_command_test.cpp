@@ -13,27 +13,13 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* kSmallStyle = R"(
-name: small
-world: {episode_bars: 100}
-validation: {folds: 2, min_train_fraction: 0.5, purge_bars: 5}
-agent: {steps: 512, seeds: 2, envs: 4}
-ppo:
-  n_steps: 64
-  batch_size: 64
-  n_epochs: 2
-  policy_kwargs: {net_arch: {pi: [8], vf: [8]}}
-baselines: {random_runs: 10}
-verdict: {bootstrap_runs: 200}
-)";
-
 // Commands on a home with 1,500 made-up hourly bars.
 class TrainCommandTest : public ::testing::Test {
  protected:
   void SetUp() override {
     training::StoreBars(home_.path(), training::RandomWalk(1500, 3));
     style_ = home_.path() + "/small.yaml";
-    WriteFileAtomically(style_, kSmallStyle).value();
+    WriteFileAtomically(style_, training::SmallStyle()).value();
   }
 
   int Run(std::vector<std::string> args, std::stop_token stop = {}) {

@@ -144,6 +144,11 @@ FrozenTrial FullTrial(TrialState state) {
   return trial;
 }
 
+/// What needs SQL, or is an option of the databases only.
+class DatabaseTest : public StorageTest {};
+
+class SqliteTest : public StorageTest {};
+
 TEST_P(StorageTest, StudiesAreCreatedFoundListedAndDeleted) {
   EXPECT_EQ(storage_->CreateStudy("study", {Direction::kMinimize}).error().code,
             ErrorCode::kExists);
@@ -402,8 +407,7 @@ TEST_P(StorageTest, ManyWorkersShareOneStudyWithoutLosingATrial) {
   }
 }
 
-TEST_P(StorageTest, NumbersGoOnAfterAWriterThatCounts) {
-  if (!is_database()) GTEST_SKIP() << "needs SQL";
+TEST_P(DatabaseTest, NumbersGoOnAfterAWriterThatCounts) {
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(storage_->StartTrial(study_).ok());
   // As Optuna does it: no number at first, then the count of smaller ids.
   Sql("INSERT INTO trials (study_id, state) SELECT study_id, 'RUNNING' FROM studies");
@@ -412,8 +416,7 @@ TEST_P(StorageTest, NumbersGoOnAfterAWriterThatCounts) {
   EXPECT_EQ(storage_->StartTrial(study_).value().number, 5);
 }
 
-TEST_P(StorageTest, AHeartbeatAtTheStartFindsWorkersThatDieAtOnce) {
-  if (!is_database()) GTEST_SKIP() << "an option of the databases";
+TEST_P(DatabaseTest, AHeartbeatAtTheStartFindsWorkersThatDieAtOnce) {
   const std::shared_ptr<Storage> stamping =
       Open({.heartbeat_at_start = true, .library_version = "tradewind"});
   const TrialId fresh = stamping->StartTrial(study_).value().id;
@@ -427,8 +430,7 @@ TEST_P(StorageTest, AHeartbeatAtTheStartFindsWorkersThatDieAtOnce) {
             (std::vector{fresh, queued, claimed}));
 }
 
-TEST_P(StorageTest, OtherRevisionsAreRefusedWithTheCommandThatMigrates) {
-  if (!is_database()) GTEST_SKIP() << "needs SQL";
+TEST_P(DatabaseTest, OtherRevisionsAreRefusedWithTheCommandThatMigrates) {
   Sql("UPDATE alembic_version SET version_num = 'v3.0.0.d'");
   const auto old = RdbStorage::Open(url_, clock_);
   ASSERT_FALSE(old.ok());
@@ -441,8 +443,8 @@ TEST_P(StorageTest, OtherRevisionsAreRefusedWithTheCommandThatMigrates) {
   EXPECT_NE(later.error().message.find("v9.0.0.a"), std::string::npos);
 }
 
-TEST_P(StorageTest, DamagedRowsAreErrorsThatNameTheTrial) {
-  if (GetParam() != "sqlite") GTEST_SKIP() << "PostgreSQL's types keep such rows out";
+// PostgreSQL's types keep such rows out.
+TEST_P(SqliteTest, DamagedRowsAreErrorsThatNameTheTrial) {
   const TrialId trial = storage_->AddTrial(study_, FullTrial(TrialState::kComplete)).value().id;
   for (const char* damage :
        {"UPDATE trial_values SET value_type = 'HUGE' WHERE objective = 0",
@@ -483,8 +485,12 @@ TEST_P(StorageTest, AStudyRunsOnEveryStorage) {
   }
 }
 
+constexpr auto kNameOfPlace = [](const auto& place) { return place.param; };
+
 INSTANTIATE_TEST_SUITE_P(All, StorageTest, testing::Values("memory", "sqlite", "postgresql"),
-                         [](const auto& place) { return place.param; });
+                         kNameOfPlace);
+INSTANTIATE_TEST_SUITE_P(All, DatabaseTest, testing::Values("sqlite", "postgresql"), kNameOfPlace);
+INSTANTIATE_TEST_SUITE_P(All, SqliteTest, testing::Values("sqlite"), kNameOfPlace);
 
 TEST(RdbStorageTest, UrlsThatCannotHoldAStudyAreErrors) {
   const ManualClock clock(UnixNanos(0));

@@ -5,9 +5,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -15,14 +12,12 @@
 
 #include "base/clock.h"
 #include "base/config.h"
-#include "base/rng.h"
 #include "hpo/memory_storage.h"
-#include "market/fx_calendar.h"
-#include "market/instrument.h"
 #include "server/api.h"
 #include "store/store.h"
 #include "tracking/ledger.h"
 #include "tracking/local_tracker.h"
+#include "training/test_market.h"
 #include "training/train_run.h"
 
 namespace tw::server {
@@ -30,32 +25,11 @@ namespace tw::server {
 inline constexpr std::string_view kTestToken = "0123456789abcdef0123";
 
 /// Hourly EURUSD bid bars of a random walk from January 2015 on.
-inline store::BarTable TestWalk(std::int64_t bars) {
-  store::BarTable table;
-  table.instrument = InstrumentTable::BuiltIn().Find("EURUSD").value();
-  table.timeframe = Timeframe::Minutes(60);
-  const UnixNanos first = ParseIso("2015-01-04T22:00:00Z").value();
-  const GridCalendar grid(table.timeframe, first, first.PlusSeconds((bars / 120 + 2) * 7 * 86400));
-  Rng rng(7, "test.walk");
-  double price = 1.1;
-  const auto micros = [](double p) {
-    return static_cast<std::int64_t>(std::llround(p * 1e5)) * 10;
-  };
-  for (std::int64_t i = 0; i < bars; ++i) {
-    const double open = price;
-    price *= std::exp(0.001 * rng.Normal());
-    const double wick = 0.0005 * rng.Uniform();
-    table.open_time.push_back(grid.OpenTime(i));
-    table.price.open.push_back(micros(open));
-    table.price.close.push_back(micros(price));
-    table.price.high.push_back(micros(std::max(open, price) + wick));
-    table.price.low.push_back(micros(std::min(open, price) - wick));
-    table.volume.push_back(100);
-  }
-  return table;
-}
+inline store::BarTable TestWalk(std::int64_t bars) { return training::RandomWalk(bars, 7); }
 
 class TestHome {
+  training::TemporaryDirectory directory_;  // the last to go
+
  public:
   static TestHome& Get() {
     static TestHome home;
@@ -79,18 +53,14 @@ class TestHome {
   std::unique_ptr<tracking::TrialLedger> ledger;
   hpo::MemoryStorage studies{clock};
   std::string study;  // its id
-  std::string dir;
+  const std::string& dir = directory_.path();
   std::string model;   // "name:1"
   std::string run_id;  // of its training
 
  private:
   TestHome() {
-    std::string name =
-        (std::filesystem::temp_directory_path() / "tradewind-server-XXXXXX").string();
-    dir = mkdtemp(name.data());
+    training::StoreBars(dir, TestWalk(6000));
     store = std::make_unique<store::Store>(store::Store::OpenOrCreate(dir).value());
-    const store::SourceInfo source{.name = "walk", .sha256 = "0", .format = "csv", .zone = "UTC"};
-    store->Write(TestWalk(6000), source).value();
     tracker = tracking::LocalTracker::Open(dir + "/tracking", clock).value();
     ledger = tracking::TrialLedger::Open(dir + "/tracking/ledger.db", clock).value();
     training::TrainRequest request;
@@ -138,11 +108,6 @@ class TestHome {
   TestHome& operator=(const TestHome&) = delete;
   TestHome(TestHome&&) = delete;
   TestHome& operator=(TestHome&&) = delete;
-
-  ~TestHome() {
-    std::error_code ignored;
-    std::filesystem::remove_all(dir, ignored);
-  }
 };
 
 class ApiTest : public ::testing::Test {

@@ -15,25 +15,13 @@
 namespace tw::training {
 namespace {
 
-constexpr const char* kStyle = R"(
-name: small
-world: {episode_bars: 100}
-validation: {folds: 2, min_train_fraction: 0.5, purge_bars: 5}
-agent: {steps: 512, seeds: 2, envs: 4}
-ppo:
-  n_steps: 64
-  batch_size: 64
-  n_epochs: 2
-  policy_kwargs: {net_arch: {pi: [8], vf: [8]}}
-)";
-
 /// A model of two agents, made once, with the store that it was trained on.
 class ModelRowsTest : public ::testing::Test {
  protected:
   ModelRowsTest() {
     StoreBars(directory_.path(), RandomWalk(1500, 3));
     const SystemClock clock;
-    Config config = WithDefaultFeatures(Config::Parse(kStyle, "small.yaml").value()).value();
+    Config config = WithDefaultFeatures(Config::Parse(SmallStyle(), "small.yaml").value()).value();
     StyleConfig style;
     Bind(config.root(), style);
     config.Finish().value();

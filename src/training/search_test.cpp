@@ -15,19 +15,7 @@
 namespace tw::training {
 namespace {
 
-constexpr const char* kStyle = R"(
-name: small
-world: {episode_bars: 100}
-validation: {folds: 2, min_train_fraction: 0.5, purge_bars: 5}
-agent: {steps: 512, seeds: 2, envs: 4}
-ppo:
-  n_steps: 64
-  batch_size: 64
-  n_epochs: 2
-  policy_kwargs: {net_arch: {pi: [8], vf: [8]}}
-baselines: {random_runs: 10}
-verdict: {bootstrap_runs: 200}
-search:
+constexpr const char* kSearch = R"(search:
   sampler: random
   pruner: none
   trials: 4
@@ -189,7 +177,7 @@ class SearchRunTest : public ::testing::Test {
   }
 
   Result<SearchStart> Begin(const std::vector<std::string>& overrides = {}) {
-    Config config = TW_TRY(Config::Parse(kStyle, "x.yaml"));
+    Config config = TW_TRY(Config::Parse(SmallStyle(2, kSearch), "x.yaml"));
     for (const std::string& assignment : overrides) TW_TRY(config.Override(assignment));
     return BeginSearch(config, *services_);
   }
@@ -218,7 +206,7 @@ class SearchRunTest : public ::testing::Test {
 };
 
 SearchObjective ObjectiveOn(const std::string& dir, const std::string& extra = "") {
-  const Config style = Config::Parse(kStyle + extra, "x.yaml").value();
+  const Config style = Config::Parse(SmallStyle(2, kSearch + extra), "x.yaml").value();
   const Config config = WithDefaultFeatures(style).value();
   StyleConfig bound;
   Bind(config.root(), bound);

@@ -81,4 +81,21 @@ inline void StoreBars(const std::string& dir, const store::BarTable& table) {
       .value();
 }
 
+/// The YAML of a style that trains in a blink, with further top-level sections behind it.
+inline std::string SmallStyle(int seeds = 2, const std::string& more = "") {
+  return R"(
+name: small
+world: {episode_bars: 100}
+validation: {folds: 2, min_train_fraction: 0.5, purge_bars: 5}
+ppo:
+  n_steps: 64
+  batch_size: 64
+  n_epochs: 2
+  policy_kwargs: {net_arch: {pi: [8], vf: [8]}}
+baselines: {random_runs: 10}
+verdict: {bootstrap_runs: 200}
+agent: {steps: 512, envs: 4, seeds: )" +
+         std::to_string(seeds) + "}\n" + more;
+}
+
 }  // namespace tw::training
