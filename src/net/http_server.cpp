@@ -228,8 +228,10 @@ class HttpServer::Impl {
 
   void Stop() {
     if (daemon_ == nullptr) return;
+    // Nobody new is let in from here on. The socket stays open until the daemon's thread, which
+    // still takes it out of its set, has ended: by then its number could be another file's.
     const MHD_socket listener = MHD_quiesce_daemon(daemon_);
-    if (listener != MHD_INVALID_SOCKET) ::close(listener);
+    if (listener != MHD_INVALID_SOCKET) ::shutdown(listener, SHUT_RDWR);
     std::vector<std::shared_ptr<OpenStream>> streams;
     {
       const std::scoped_lock lock(mutex_);
@@ -247,6 +249,7 @@ class HttpServer::Impl {
     }
     MHD_stop_daemon(daemon_);
     daemon_ = nullptr;
+    if (listener != MHD_INVALID_SOCKET) ::close(listener);
   }
 
  private:
