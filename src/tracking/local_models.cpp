@@ -127,6 +127,16 @@ Result<ModelVersion> LocalTracker::Impl::VersionRow(std::string_view name, std::
   return result;
 }
 
+// 0 when no version of this name was made under the key.
+Result<std::int64_t> LocalTracker::Impl::VersionOfKey(std::string_view name, std::string_view key) {
+  db::Statement statement = TW_TRY(
+      db_.Prepare("SELECT min(version) FROM model_version_tags WHERE name = ? AND key = ? AND "
+                  "value = ?"));
+  statement.Bind(1, name).Bind(2, kUniqueKeyTag).Bind(3, key);
+  TW_TRY(statement.Step());
+  return statement.Integer(0);
+}
+
 Result<LoggedModel> LocalTracker::LogModel(std::string_view run_id, std::string_view name,
                                            std::span<const ArtifactFile> files,
                                            std::string_view key) {
@@ -189,6 +199,11 @@ Result<ModelVersion> LocalTracker::CreateModelVersion(std::string_view name,
   const std::lock_guard lock(impl_->mutex_);
   db::Transaction transaction = TW_TRY(db::Transaction::Begin(impl_->db_));
   TW_TRY(impl_->ModelLocation(model_id));
+  for (const KeyValue& tag : tags) {
+    if (tag.key != kUniqueKeyTag) continue;
+    const std::int64_t made = TW_TRY(impl_->VersionOfKey(name, tag.value));
+    if (made != 0) return impl_->VersionRow(name, made);
+  }
   db::Statement model =
       TW_TRY(impl_->db_.Prepare("INSERT OR IGNORE INTO registered_models (name, creation_time, "
                                 "description) VALUES (?, ?, '')"));

@@ -132,7 +132,7 @@ Result<LoggedModel> MlflowTracker::Impl::UploadLoggedModel(const Run& run, std::
   };
   StatedModel model = TW_TRY(internal::CreateOnce<StatedModel>(
       !given_key.empty(), [&] { return LoggedModelsOfKey(run.experiment_id, unique); }, create,
-      remove));
+      remove, [this] { Settle(); }));
   if (model.second == kReady) return std::move(model.first);
   return FinishLoggedModel(std::move(model.first), files);
 }
@@ -328,7 +328,8 @@ Result<ModelVersion> MlflowTracker::CreateModelVersion(std::string_view name,
   const std::string filter =
       fmt::format("name = '{}' AND tags.`{}` = {}", name, kUniqueKeyTag, quoted);
   const ModelVersion made = TW_TRY(internal::CreateOnce<ModelVersion>(
-      look_first, [&] { return impl_->SearchVersions(filter); }, create, remove));
+      look_first, [&] { return impl_->SearchVersions(filter); }, create, remove,
+      [this] { impl_->Settle(); }));
   return GetModelVersion(made.name, made.version);
 }
 

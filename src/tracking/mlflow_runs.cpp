@@ -190,7 +190,8 @@ Result<Run> MlflowTracker::CreateRun(const NewRun& run) {
             .ok());
   };
   return internal::CreateOnce<Run>(
-      look_first, [&] { return impl_->RunsOfKey(run.experiment_id, unique); }, create, remove);
+      look_first, [&] { return impl_->RunsOfKey(run.experiment_id, unique); }, create, remove,
+      [this] { impl_->Settle(); });
 }
 
 Result<void> MlflowTracker::DeleteRun(std::string_view run_id) {

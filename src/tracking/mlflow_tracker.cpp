@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "net/retry.h"
 #include "tracking/internal/mlflow_impl.h"
 
 namespace tw::tracking {
@@ -39,6 +40,12 @@ Result<std::unique_ptr<MlflowTracker>> MlflowTracker::Open(MlflowOptions options
       TW_TRY(internal::MlflowApi::Make(std::move(options), http, s3_http, clock));
   return std::unique_ptr<MlflowTracker>(
       new MlflowTracker(std::make_unique<Impl>(std::move(api), clock)));
+}
+
+void MlflowTracker::Impl::Settle() {
+  const MlflowOptions& options = api_.options();
+  if (options.late_wait_ms > 0)
+    net::SystemWaiter().Wait(options.late_wait_ms * 1'000'000, options.stop);
 }
 
 Result<std::unique_ptr<MlflowTracker>> MlflowTracker::Connect(const MlflowConnection& connection,

@@ -27,6 +27,9 @@ struct MlflowOptions {
   std::string source_name = {};       // tag mlflow.source.name of new runs
   std::int64_t timeout_ms = 120'000;  // of one request [MLFLOW_HTTP_REQUEST_TIMEOUT]
   std::int64_t artifact_timeout_ms = 3'600'000;
+  /// After something was made whose first answer was lost, the server is looked at once more after
+  /// so long: what the lost call made late is removed.
+  std::int64_t late_wait_ms = 1'000;
   /// Artifacts below file: are written to this machine's disk. Without this they are refused unless
   /// the server is on this machine too: a server must not choose files of a distant client.
   bool allow_file_artifacts = false;

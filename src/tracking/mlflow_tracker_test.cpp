@@ -21,7 +21,7 @@ using testing::Not;
 
 class MlflowTrackerTest : public testing::Test {
  protected:
-  std::unique_ptr<MlflowTracker> Open(MlflowOptions options = {}) {
+  std::unique_ptr<MlflowTracker> Open(MlflowOptions options = {.late_wait_ms = 0}) {
     if (options.uri.empty()) options.uri = "http://127.0.0.1:5000";
     auto tracker = MlflowTracker::Open(std::move(options), server_, server_, clock_);
     EXPECT_TRUE(tracker.ok()) << tracker.error().message;
@@ -37,6 +37,7 @@ class MlflowTrackerTest : public testing::Test {
 
   FakeMlflow server_;
   ManualClock clock_{UnixNanos::FromSeconds(1'700'000'000)};
+  SystemClock system_;
 };
 
 const std::vector<ArtifactFile> kFiles = {{"MLmodel", "flavors: {}"}, {"model.onnx", "bytes"}};
@@ -61,7 +62,8 @@ RC_GTEST_PROP(MlflowFaultsTest, EveryRunIsMadeExactlyOnce, (std::uint64_t seed))
   FakeMlflow server(seed);
   server.faults = AnyFaults();
   const ManualClock clock(UnixNanos::FromSeconds(1));
-  auto tracker = MlflowTracker::Open({.uri = "http://h"}, server, server, clock).value();
+  auto tracker =
+      MlflowTracker::Open({.uri = "http://h", .late_wait_ms = 0}, server, server, clock).value();
   std::set<std::string> ids;
   for (int i = 0; i < 5; ++i) {
     const NewRun run{"0", "run", "", {{std::string(kUniqueKeyTag), "key " + std::to_string(i)}}};
@@ -74,7 +76,8 @@ RC_GTEST_PROP(MlflowFaultsTest, EveryRunIsMadeExactlyOnce, (std::uint64_t seed))
 RC_GTEST_PROP(MlflowFaultsTest, ModelsAndVersionsAreMadeExactlyOnce, (std::uint64_t seed)) {
   FakeMlflow server(seed);
   const ManualClock clock(UnixNanos::FromSeconds(1));
-  auto tracker = MlflowTracker::Open({.uri = "http://h"}, server, server, clock).value();
+  auto tracker =
+      MlflowTracker::Open({.uri = "http://h", .late_wait_ms = 0}, server, server, clock).value();
   const std::string run = tracker->CreateRun({"0", "run", "", {}})->run_id;
   server.faults = AnyFaults();
   const auto model =
@@ -105,7 +108,8 @@ RC_GTEST_PROP(MlflowFaultsTest, NoAnswerBreaksTheTracker, (const std::string& te
     return net::HttpResponse{.status = number, .body = body};
   };
   const ManualClock clock(UnixNanos::FromSeconds(1));
-  auto tracker = MlflowTracker::Open({.uri = "http://h"}, server, server, clock).value();
+  auto tracker =
+      MlflowTracker::Open({.uri = "http://h", .late_wait_ms = 0}, server, server, clock).value();
   RC_ASSERT(!tracker->GetRun("x").ok());
   RC_ASSERT(!tracker->CreateRun({"0", "r", "", {}}).ok());
   RC_ASSERT(!tracker->GetModelVersion("n", 1).ok());
@@ -251,6 +255,34 @@ TEST_F(MlflowTrackerTest, AListingCannotLeadOutOfItsDirectory) {
     return net::HttpResponse{.status = 200, .body = R"({"files":[{"path":"d","is_dir":true}]})"};
   };
   EXPECT_FALSE(tracker->ListArtifacts(run).ok());
+}
+
+// The first call's answer is lost, and the server carries it out behind the second one.
+TEST_F(MlflowTrackerTest, WhatALostCallMakesLateIsRemoved) {
+  auto tracker = Open({.late_wait_ms = 300});
+  const tracking::Run run = tracker->CreateRun({"0", "r", "", {}}).value();
+  const auto model = tracker->LogModel(run.run_id, "eurusd", kFiles).value();
+  std::optional<net::HttpRequest> lost;
+  std::int64_t at = 0;
+  const auto now_ms = [this] { return system_.MonotonicNanos() / 1'000'000; };
+  server_.instead = [&](const net::HttpRequest& request) -> std::optional<net::HttpResponse> {
+    if (request.url.ends_with("/model-versions/create") && at == 0) {
+      lost = request;
+      at = now_ms();
+      return net::HttpResponse{.status = 200, .body = "{\"model_version\": {"};
+    }
+    if (lost && now_ms() > at + 150) {
+      const net::HttpRequest late = *std::exchange(lost, std::nullopt);
+      net::SendNote note;
+      EXPECT_TRUE(server_.Send(late, note).ok());
+    }
+    return std::nullopt;
+  };
+  const auto version = tracker->CreateModelVersion("eurusd", model.model_id, "d", {});
+  ASSERT_TRUE(version.ok()) << version.error().message;
+  EXPECT_EQ(version->version, 1);
+  EXPECT_FALSE(lost) << "the late call never came";
+  EXPECT_EQ(server_.Versions().size(), 1U);
 }
 
 TEST_F(MlflowTrackerTest, OnMlflow2AModelsFilesAreArtifactsOfTheRun) {

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <utility>
 
+#include "base/files.h"
 #include "base/unique_id.h"
 #include "tracking/internal/rules.h"
 #include "tracking/internal/spool_drain.h"
@@ -172,9 +173,7 @@ std::int64_t SpoolTracker::ResolveVersion(std::int64_t version) const {
 
 std::string SpoolTracker::FirstId(std::string_view run_id) const {
   const std::lock_guard lock(impl_->mutex_);
-  impl_->RefreshLocked();
-  const KnownRun* known = impl_->ids_.FindRun(run_id);
-  return known != nullptr ? known->id : std::string(run_id);
+  return impl_->FirstIdLocked(run_id);
 }
 
 Result<void> SpoolTracker::CheckRoom() {
@@ -235,13 +234,15 @@ Result<LoggedModel> SpoolTracker::LogModel(std::string_view run_id, std::string_
   TW_TRY(internal::CheckModelName(name));
   if (files.empty()) return Error{ErrorCode::kUsage, fmt::format("model '{}' has no files", name)};
   for (const ArtifactFile& file : files) TW_TRY(internal::CheckArtifactPath(file.path));
-  if (!key.empty() && !IsPending(key)) {
-    return Error{ErrorCode::kUsage,
-                 fmt::format("model '{}': unique keys are given by the spool itself", name)};
-  }
   const std::lock_guard lock(impl_->mutex_);
   internal::ModelRecord record;
-  record.id = std::string(kPending) + UniqueHex(16);
+  // The id is the unique key at the server: the same call gives the same one, whichever id of the
+  // run it names.
+  const std::string once =
+      key.empty()
+          ? UniqueHex(16)
+          : Sha256Hex(fmt::format("{}\n{}", impl_->FirstIdLocked(run_id), key)).substr(0, 32);
+  record.id = std::string(kPending) + once;
   record.run = run_id;
   record.name = name;
   for (const ArtifactFile& file : files) {
@@ -265,12 +266,17 @@ Result<ModelVersion> SpoolTracker::CreateModelVersion(std::string_view name,
                                                       std::span<const KeyValue> tags) {
   TW_TRY(internal::CheckModelName(name));
   internal::VersionRecord record;
+  std::string once = UniqueHex(8);
   for (const KeyValue& tag : tags) {
     TW_TRY(internal::CheckKey(tag.key, "tag"));
-    record.tags.push_back({tag.key, internal::Storable(tag.key, tag.value, 100'000)});
+    if (tag.key == kUniqueKeyTag) {
+      once = Sha256Hex(fmt::format("{}\n{}", name, tag.value));
+    } else {
+      record.tags.push_back({tag.key, internal::Storable(tag.key, tag.value, 100'000)});
+    }
   }
-  // 60 random bits, so that no two are alike anywhere.
-  for (const char c : UniqueHex(8).substr(0, 15))
+  // 60 bits, so that no two are alike anywhere but those of one key.
+  for (const char c : once.substr(0, 15))
     record.version = record.version * 16 + (c <= '9' ? c - '0' : c - 'a' + 10);
   record.version = -record.version - 1;
   record.name = name;

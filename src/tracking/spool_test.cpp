@@ -464,6 +464,35 @@ TEST_F(SpoolTest, AnAnsweringServerGivesItsOwnIdsAtOnce) {
   EXPECT_TRUE(std::filesystem::is_empty(dir_ / "spool" + "/streams"));
 }
 
+// A process that ended somewhere says it all again when it goes on.
+TEST_F(SpoolTest, AKeyMakesOneModelAndOneVersionHoweverOftenItIsSaid) {
+  std::string run_id;
+  const std::vector<KeyValue> once = {{"k", "v"}, {std::string(kUniqueKeyTag), "version"}};
+  const auto say = [&](SpoolTracker& spool, const std::string& run) {
+    const std::vector<ArtifactFile> files = {{"MLmodel", "run_id: " + run_id}};
+    const LoggedModel model = spool.LogModel(run, "m", files, "model").value();
+    return spool.CreateModelVersion("m", model.model_id, "", once).value().version;
+  };
+  {
+    auto spool = OpenSpool(Foreground(), kNoFault);
+    const std::string experiment = spool->GetOrCreateExperiment("e").value();
+    run_id = spool->CreateRun({experiment, "r", "", {}, 0}).value().run_id;
+    EXPECT_EQ(say(*spool, run_id), say(*spool, run_id));
+  }
+  auto spool = OpenSpool(Background(), kNoFault);
+  const std::int64_t waiting = say(*spool, run_id);
+  EXPECT_EQ(spool->WaitUntilSent(5'000, {}), 0);
+  EXPECT_EQ(say(*spool, spool->ResolveRun(run_id)), 1) << waiting;
+  EXPECT_EQ(spool->WaitUntilSent(5'000, {}), 0);
+  const auto versions = server_->ModelVersions("m").value();
+  ASSERT_EQ(versions.size(), 1U);
+  EXPECT_EQ(versions[0].tags.at("k"), "v");
+  const std::string id = spool->ResolveRun(run_id);
+  EXPECT_EQ(server_->LoggedModels(id)->size(), 1U);
+  // What the package says of its run is what the server calls it.
+  EXPECT_EQ(server_->ReadModelFile(versions[0].model_id, "MLmodel").value(), "run_id: " + id);
+}
+
 // Three processes with one spool; whoever comes first sends for all.
 TEST_F(SpoolTest, SeveralProcessesShareOneSpool) {
   std::string parent;

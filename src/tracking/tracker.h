@@ -219,6 +219,8 @@ class Tracker {
   virtual Result<std::string> ReadModelFile(std::string_view model_id, std::string_view path) = 0;
 
   /// Registers a logged model as the next version of `name`, which is made when it is not there.
+  /// With a tag kUniqueKeyTag the call may be repeated: the version of this name that has the tag
+  /// already comes back as it is.
   virtual Result<ModelVersion> CreateModelVersion(std::string_view name, std::string_view model_id,
                                                   std::string_view description,
                                                   std::span<const KeyValue> tags) = 0;

@@ -259,8 +259,13 @@ class Training {
     report.model_name = request_.model_name.empty() ? DefaultModelName() : request_.model_name;
     report.trials = TW_TRY(RecordTrial(outcome));
     std::optional<TradedStretch> holdout;
-    if (outcome.split.holdout.size() > 0) {
-      TW_TRY(LookAtHoldout(report.model_name, report.trials));
+    const bool has_holdout = outcome.split.holdout.size() > 0;
+    const bool begun_before = TW_TRY(ReadConclusion());
+    if (has_holdout && !begun_before) TW_TRY(LookAtHoldout(report.model_name));
+    TW_TRY(WriteConclusion());
+    if (has_holdout) {
+      report.trials.holdout_looks =
+          static_cast<std::int64_t>(TW_TRY(services_.ledger.HoldoutLooks(Family())).size());
       holdout = TW_TRY(Trade(*data_, outcome.windows.back(), outcome.split.holdout));
     }
     report.verdict = TW_TRY(Judge(MakeJudgeInput(outcome, baselines, holdout, report.trials)));
@@ -277,6 +282,29 @@ class Training {
     report.report_html = TW_TRY(Render(outcome, baselines, holdout, report));
     TW_TRY(LogResults(outcome, report));
     return report;
+  }
+
+  // A training that was killed while it concluded does so again when it is resumed, and says the
+  // same: one look at the holdout, the results once in the run, one version of the model. True when
+  // it had begun to.
+  Result<bool> ReadConclusion() {
+    const std::string path = RunDir() + "/conclusion.json";
+    if (!std::filesystem::exists(path)) {
+      concluded_ = services_.clock.Now();
+      return false;
+    }
+    const Json saved = Json::parse(TW_TRY(ReadFile(path)), nullptr, false);
+    if (!saved.is_object() || !saved.contains("begun_ns") ||
+        !saved.at("begun_ns").is_number_integer()) {
+      return Error{ErrorCode::kBadData, fmt::format("{}: not what a training writes", path)};
+    }
+    concluded_ = UnixNanos(saved.at("begun_ns").get<std::int64_t>());
+    return true;
+  }
+
+  Result<void> WriteConclusion() const {
+    const Json saved = {{"begun_ns", concluded_.nanos()}};
+    return WriteFileAtomically(RunDir() + "/conclusion.json", saved.dump());
   }
 
   std::string DefaultModelName() const {
@@ -297,17 +325,14 @@ class Training {
     return ReadTrialRecord(services_.ledger, Family());
   }
 
-  Result<void> LookAtHoldout(const std::string& model, TrialRecord& record) {
+  Result<void> LookAtHoldout(const std::string& model) {
     tracking::HoldoutLook look;
     look.key =
         TrialKeyOf(style_, config_text_, *data_, {data_->world.rows() - 1, data_->world.rows()});
     look.family = Family();
     look.who = request_.who;
     look.model = model;
-    TW_TRY(services_.ledger.AddHoldoutLook(look));
-    record.holdout_looks =
-        static_cast<std::int64_t>(TW_TRY(services_.ledger.HoldoutLooks(Family())).size());
-    return {};
+    return services_.ledger.AddHoldoutLook(look);
   }
 
   JudgeInput MakeJudgeInput(const WalkForwardOutcome& outcome, const BaselineRuns& baselines,
@@ -341,7 +366,7 @@ class Training {
     package.members = window.members;
     ModelManifest& manifest = package.manifest;
     manifest.name = report.model_name;
-    manifest.created = iso(services_.clock.Now());
+    manifest.created = iso(concluded_);
     manifest.program = services_.program;
     manifest.program_sha256 = services_.program_sha256;
     manifest.kernel = nn::KernelName();
@@ -363,9 +388,10 @@ class Training {
     package.example = ExampleObservations(window);
     const std::vector<tracking::ArtifactFile> files = TW_TRY(package.Files());
     const tracking::LoggedModel logged =
-        TW_TRY(services_.tracker.LogModel(run_.run_id, report.model_name, files));
+        TW_TRY(services_.tracker.LogModel(run_.run_id, report.model_name, files, folder_));
     const std::vector<tracking::KeyValue> tags = {
-        {"verdict", std::string(NameOf(report.verdict.grade))}};
+        {"verdict", std::string(NameOf(report.verdict.grade))},
+        {std::string(tracking::kUniqueKeyTag), folder_}};
     const tracking::ModelVersion version = TW_TRY(services_.tracker.CreateModelVersion(
         report.model_name, logged.model_id, report.verdict.headline, tags));
     report.model_version = version.version;
@@ -402,7 +428,7 @@ class Training {
                                          TargetsCsv(*data_, outcome.out_of_sample)));
     TW_TRY(services_.tracker.LogArtifact(run_.run_id, "verdict.txt", report.verdict.Text() + "\n"));
     std::vector<tracking::Metric> metrics;
-    const std::int64_t now_ms = services_.clock.Now().nanos() / 1'000'000;
+    const std::int64_t now_ms = concluded_.nanos() / 1'000'000;
     const auto add = [&](const std::string& prefix, const std::vector<eval::Metric>& from) {
       for (const eval::Metric& metric : from) {
         const std::string key = prefix + metric.id.substr(0, metric.id.find(".v"));
@@ -429,7 +455,8 @@ class Training {
   std::string config_text_;
   std::optional<Dataset> data_;
   tracking::Run run_;
-  std::string folder_;
+  std::string folder_;         // below runs_dir: the id under which it was begun
+  UnixNanos concluded_;        // when the results stood for the first time
   std::optional<Error> full_;  // why nothing more can be kept
   std::string latest_;
 };

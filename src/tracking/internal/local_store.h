@@ -43,6 +43,7 @@ class LocalTracker::Impl {
   /// Models of a run, oldest first; with a key that one only.
   Result<std::vector<LoggedModel>> ModelsOf(std::string_view run_id, std::string_view key);
   Result<ModelVersion> VersionRow(std::string_view name, std::int64_t version);
+  Result<std::int64_t> VersionOfKey(std::string_view name, std::string_view key);
 
   std::mutex mutex_;
   db::Database db_;

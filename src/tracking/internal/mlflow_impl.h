@@ -28,6 +28,9 @@ class MlflowTracker::Impl {
 
   std::int64_t NowMs() const { return clock_.Now().nanos() / 1'000'000; }
 
+  /// Until a call whose answer was lost is over at the server too.
+  void Settle();
+
   Result<Run> FetchRun(std::string_view run_id);
   /// Runs of an experiment that carry this unique key, oldest first; deleted ones too.
   Result<std::vector<Run>> RunsOfKey(const std::string& experiment_id, const std::string& key);
@@ -67,12 +70,14 @@ inline constexpr std::string_view kApi = "/api/2.0/mlflow";
 /// unique key, oldest first; `create` makes one; `remove` takes a surplus one away.
 ///
 /// With `look_first` the server is asked before anything is made. After an outcome that is unknown
-/// it is asked again, and what a lost answer had made is taken. A late duplicate (both tries were
-/// carried out) is removed when it is seen.
+/// it is asked again, and what a lost answer had made is taken. A call whose answer was lost may
+/// still be carried out behind the look for it: `settle` waits for those before the last look, and
+/// what is surplus then is removed.
 template <class T>
 Result<T> CreateOnce(bool look_first, const std::function<Result<std::vector<T>>()>& find,
                      const std::function<Result<T>(ApiFailure&)>& create,
-                     const std::function<void(const T&)>& remove) {
+                     const std::function<void(const T&)>& remove,
+                     const std::function<void()>& settle) {
   constexpr int kTries = 3;
   const auto first_of = [&remove](std::vector<T> found) {
     for (std::size_t i = 1; i < found.size(); ++i) remove(found[i]);
@@ -82,11 +87,17 @@ Result<T> CreateOnce(bool look_first, const std::function<Result<std::vector<T>>
   for (int tries = 1;; ++tries) {
     if (look) {
       std::vector<T> found = TW_TRY(find());
-      if (!found.empty()) return first_of(std::move(found));
+      if (!found.empty()) {
+        // It was made by a call whose end nobody saw; there may have been more of them.
+        settle();
+        std::vector<T> settled = TW_TRY(find());
+        return first_of(std::move(settled.empty() ? found : settled));
+      }
     }
     ApiFailure failure;
     Result<T> made = create(failure);
     if (made.ok() && tries > 1) {
+      settle();
       std::vector<T> found = TW_TRY(find());
       if (found.size() > 1) return first_of(std::move(found));
     }

@@ -20,6 +20,15 @@ constexpr std::uint64_t kWindowBytes = std::uint64_t{1} << 20U;
 // A stream's turn, before the others get theirs.
 constexpr int kWindowsATurn = 16;
 
+// Files that were written before the server had named their run say its provisional id: the
+// package of a model, a report. That id is a text which stands nowhere by chance.
+void NameRun(std::string& content, const std::string& provisional, const std::string& id) {
+  if (!IsPending(provisional)) return;
+  for (std::size_t at = content.find(provisional); at != std::string::npos;
+       at = content.find(provisional, at + id.size()))
+    content.replace(at, provisional.size(), id);
+}
+
 bool IsFinalStatus(RunStatus status) {
   return status != RunStatus::kRunning && status != RunStatus::kScheduled;
 }
@@ -262,7 +271,8 @@ Result<void> SpoolDrain::Dispatch(const StreamReader& stream, const SpoolRecord&
   if (const auto* status = std::get_if<StatusRecord>(&record)) return SendStatus(*status);
   if (const auto* artifact = std::get_if<ArtifactRecord>(&record)) {
     const std::string run = TW_TRY(ServerRun(artifact->run));
-    const std::string content = TW_TRY(stream.ReadBody(artifact->file));
+    std::string content = TW_TRY(stream.ReadBody(artifact->file));
+    NameRun(content, artifact->run, run);
     return server_.LogArtifact(run, artifact->file.path, content);
   }
   if (const auto* model = std::get_if<ModelRecord>(&record)) return SendModel(stream, *model);
@@ -384,10 +394,13 @@ Result<void> SpoolDrain::SendStatus(const StatusRecord& record) {
 }
 
 Result<void> SpoolDrain::SendModel(const StreamReader& stream, const ModelRecord& record) {
+  const Resolved* known = ids_.FindModel(record.id);
+  if (known != nullptr && !known->id.empty()) return {};
   const std::string run = TW_TRY(ServerRun(record.run));
   std::vector<ArtifactFile> files;
   for (const FileBody& body : record.files) {
     std::string content = TW_TRY(stream.ReadBody(body));
+    NameRun(content, record.run, run);
     files.push_back({body.path, std::move(content)});
   }
   const LoggedModel model = TW_TRY(server_.LogModel(run, record.name, files, record.id));
@@ -395,19 +408,11 @@ Result<void> SpoolDrain::SendModel(const StreamReader& stream, const ModelRecord
 }
 
 Result<void> SpoolDrain::SendVersion(const VersionRecord& record) {
+  const Resolved* known = ids_.FindVersion(record.version);
+  if (known != nullptr && !known->id.empty()) return {};
   const std::string model = TW_TRY(ServerModel(record.model));
-  const std::string key = record.Key();
-  const auto versions = server_.ModelVersions(record.name);
-  if (!versions.ok() && versions.error().code != ErrorCode::kNotFound) return versions.error();
-  if (versions.ok()) {
-    for (const ModelVersion& version : *versions) {
-      const auto tag = version.tags.find(std::string(kUniqueKeyTag));
-      if (tag != version.tags.end() && tag->second == key)
-        return ids_.AddVersion(record.version, {fmt::format("{}", version.version), ""});
-    }
-  }
   std::vector<KeyValue> tags = record.tags;
-  tags.push_back({std::string(kUniqueKeyTag), key});
+  tags.push_back({std::string(kUniqueKeyTag), record.Key()});
   const ModelVersion version =
       TW_TRY(server_.CreateModelVersion(record.name, model, record.description, tags));
   return ids_.AddVersion(record.version, {fmt::format("{}", version.version), ""});

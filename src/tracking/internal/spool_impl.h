@@ -105,6 +105,13 @@ class SpoolTracker::Impl {
     return known != nullptr && !known->server_id.empty() ? known->server_id : std::string(run_id);
   }
 
+  /// The id under which the run was begun here, or its only one.
+  std::string FirstIdLocked(std::string_view run_id) const {
+    RefreshLocked();
+    const internal::KnownRun* known = ids_.FindRun(run_id);
+    return known != nullptr ? known->id : std::string(run_id);
+  }
+
   void RefreshLocked() const {
     // What cannot be read now can be read later; provisional ids stay valid.
     static_cast<void>(ids_.Refresh().ok());

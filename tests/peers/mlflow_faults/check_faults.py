@@ -203,7 +203,7 @@ def main() -> None:
     assert ours.run("tracking", "status")["spool"]["records"] > 0
     launch(launcher, "start", data, port)
     done = ours.run("train", "--resume", run_id, "--set", "tracking.exit_wait_seconds=120")
-    assert len(done["run_id"]) == 32 and done["model"]["version"] == 2, done
+    assert len(done["run_id"]) == 32 and done["model"]["version"] == 2, (done["run_id"], done["model"])
     assert done["tracking"] == {"pending": False, "records_waiting": 0}, done["tracking"]
     expect_nothing_left(ours)
     assert len(parents(client, "quickstart")) == 2
