@@ -12,10 +12,7 @@
 #include "base/config.h"
 #include "base/progress.h"
 #include "base/result.h"
-
-namespace CLI {  // NOLINT(readability-identifier-naming): not ours
-class App;
-}
+#include "tradewind/command_options.h"
 
 namespace tw::app {
 
@@ -115,33 +112,32 @@ struct CommandText {
 };
 
 /// A noun: `tradewind data ...`; one of its verbs must follow.
-CLI::App* AddGroup(CLI::App& root, const CommandText& text);
+Command AddGroup(Command root, const CommandText& text);
 
 /// A verb under `parent` (or at the root). The caller adds its own options to the returned object
-/// and keeps their values in a shared struct that `run` captures. A vector option needs
-/// ->allow_extra_args(false), or it swallows the positional arguments behind it.
-CLI::App* AddCommand(CLI::App& parent, AppContext& context, const CommandText& text,
-                     std::function<Status()> run);
+/// and keeps their values in a shared struct that `run` captures.
+Command AddCommand(Command parent, AppContext& context, const CommandText& text,
+                   std::function<Status()> run);
 
 /// Parses `args` (without the program's name) and runs the command. Returns the exit code: 0 done,
 /// 1 failed, 2 usage or config, 3 bad data, 4 external service, 130 interrupted and resumable.
 int RunCommandLine(std::vector<std::string> args, AppContext& context);
 
 // One file a group of commands.
-void AddBacktestCommand(CLI::App& root, AppContext& context);
-void AddConfigCommands(CLI::App& root, AppContext& context);
-void AddDataCommands(CLI::App& root, AppContext& context);
-void AddFeaturesCommands(CLI::App& root, AppContext& context);
-void AddModelsCommands(CLI::App& root, AppContext& context);
-void AddRunsCommands(CLI::App& root, AppContext& context);
-void AddDoctorCommand(CLI::App& root, AppContext& context);
-void AddCompletionCommand(CLI::App& root, AppContext& context);
-void AddReportCommand(CLI::App& root, AppContext& context);
-void AddServeCommand(CLI::App& root, AppContext& context);
-void AddTrackingCommands(CLI::App& root, AppContext& context);
-void AddTrainCommand(CLI::App& root, AppContext& context);
-void AddOptimizeCommand(CLI::App& root, AppContext& context);
-void AddWorkerCommand(CLI::App& root, AppContext& context);
-void AddStudyCommands(CLI::App& root, AppContext& context);
+void AddBacktestCommand(Command root, AppContext& context);
+void AddConfigCommands(Command root, AppContext& context);
+void AddDataCommands(Command root, AppContext& context);
+void AddFeaturesCommands(Command root, AppContext& context);
+void AddModelsCommands(Command root, AppContext& context);
+void AddRunsCommands(Command root, AppContext& context);
+void AddDoctorCommand(Command root, AppContext& context);
+void AddCompletionCommand(Command root, AppContext& context);
+void AddReportCommand(Command root, AppContext& context);
+void AddServeCommand(Command root, AppContext& context);
+void AddTrackingCommands(Command root, AppContext& context);
+void AddTrainCommand(Command root, AppContext& context);
+void AddOptimizeCommand(Command root, AppContext& context);
+void AddWorkerCommand(Command root, AppContext& context);
+void AddStudyCommands(Command root, AppContext& context);
 
 }  // namespace tw::app

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -166,9 +165,9 @@ Status WriteReport(AppContext& context, const ReportOptions& options) {
 
 }  // namespace
 
-void AddBacktestCommand(CLI::App& root, AppContext& context) {
+void AddBacktestCommand(Command root, AppContext& context) {
   const auto options = std::make_shared<BacktestOptions>();
-  CLI::App* command = AddCommand(
+  Command command = AddCommand(
       root, context,
       {"backtest",
        "Trade a period with a registered model, or with your own targets, after all costs",
@@ -178,31 +177,30 @@ void AddBacktestCommand(CLI::App& root, AppContext& context) {
        "tradewind backtest --signals targets.csv --instrument EURUSD --freq 60min --report "
        "out.html\n"},
       [&context, options] { return Backtest(context, *options); });
-  command->add_option("--model", options->model, "NAME@alias, NAME:VERSION or NAME (newest)");
-  command->add_option(
+  command.Add("--model", options->model, "NAME@alias, NAME:VERSION or NAME (newest)");
+  command.Add(
       "--signals", options->signals,
       "CSV of time,target: from each time (UTC, a bar's close) on hold this exposure, -1 to 1");
-  command->add_option("--instrument", options->instrument, "Pair (default: the model's)");
-  command->add_option("--freq", options->freq, "Bar length (default: the model's)");
-  command->add_option("--from", options->from, "First trading date, YYYY-MM-DD");
-  command->add_option("--to", options->to, "Last trading date, included");
-  command->add_option("--financing", options->financing, "rates, off or hold-last")
-      ->check(CLI::IsMember({"rates", "off", "hold-last"}));
-  command->add_option("--report", options->report, "Write an HTML report here");
-  command->add_option("--out", options->out,
-                      "Folder for trades.csv, equity.csv, targets.csv (default: in the store)");
+  command.Add("--instrument", options->instrument, "Pair (default: the model's)");
+  command.Add("--freq", options->freq, "Bar length (default: the model's)");
+  command.Add("--from", options->from, "First trading date, YYYY-MM-DD");
+  command.Add("--to", options->to, "Last trading date, included");
+  command.Add("--financing", options->financing, "rates, off or hold-last")
+      .OneOf({"rates", "off", "hold-last"});
+  command.Add("--report", options->report, "Write an HTML report here");
+  command.Add("--out", options->out,
+              "Folder for trades.csv, equity.csv, targets.csv (default: in the store)");
 }
 
-void AddReportCommand(CLI::App& root, AppContext& context) {
+void AddReportCommand(Command root, AppContext& context) {
   const auto options = std::make_shared<ReportOptions>();
-  CLI::App* command =
+  Command command =
       AddCommand(root, context,
                  {"report", "Write a run's HTML report to a file",
                   "tradewind report 0123456789abcdef0123456789abcdef --out report.html\n"},
                  [&context, options] { return WriteReport(context, *options); });
-  command->add_option("run", options->run, "Run id")->required();
-  command->add_option("--out", options->out,
-                      "File to write (default: reports/RUN.html in the store)");
+  command.Add("run", options->run, "Run id").Required();
+  command.Add("--out", options->out, "File to write (default: reports/RUN.html in the store)");
 }
 
 }  // namespace tw::app

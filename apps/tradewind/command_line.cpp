@@ -144,19 +144,19 @@ LogLevel LevelFor(const AppContext& context) {
 
 }  // namespace
 
-CLI::App* AddGroup(CLI::App& root, const CommandText& text) {
-  CLI::App* group = root.add_subcommand(text.name, text.description);
+Command AddGroup(Command root, const CommandText& text) {
+  CLI::App* group = root.app().add_subcommand(text.name, text.description);
   group->require_subcommand(1);
   group->footer(Footer(text.examples, false));
-  return group;
+  return Command(group);
 }
 
-CLI::App* AddCommand(CLI::App& parent, AppContext& context, const CommandText& text,
-                     std::function<Status()> run) {
-  CLI::App* command = parent.add_subcommand(text.name, text.description);
+Command AddCommand(Command parent, AppContext& context, const CommandText& text,
+                   std::function<Status()> run) {
+  CLI::App* command = parent.app().add_subcommand(text.name, text.description);
   command->footer(Footer(text.examples, true));
   command->callback([&context, run = std::move(run)] { context.SetAction(run); });
-  return command;
+  return Command(command);
 }
 
 int RunCommandLine(std::vector<std::string> args, AppContext& context) {
@@ -170,21 +170,22 @@ int RunCommandLine(std::vector<std::string> args, AppContext& context) {
   root.fallthrough();
   root.footer(kRootExamples);
   AddCommonOptions(root, context.options());
-  AddDataCommands(root, context);
-  AddTrainCommand(root, context);
-  AddOptimizeCommand(root, context);
-  AddWorkerCommand(root, context);
-  AddStudyCommands(root, context);
-  AddBacktestCommand(root, context);
-  AddReportCommand(root, context);
-  AddFeaturesCommands(root, context);
-  AddRunsCommands(root, context);
-  AddModelsCommands(root, context);
-  AddServeCommand(root, context);
-  AddTrackingCommands(root, context);
-  AddConfigCommands(root, context);
-  AddDoctorCommand(root, context);
-  AddCompletionCommand(root, context);
+  const Command commands(&root);
+  AddDataCommands(commands, context);
+  AddTrainCommand(commands, context);
+  AddOptimizeCommand(commands, context);
+  AddWorkerCommand(commands, context);
+  AddStudyCommands(commands, context);
+  AddBacktestCommand(commands, context);
+  AddReportCommand(commands, context);
+  AddFeaturesCommands(commands, context);
+  AddRunsCommands(commands, context);
+  AddModelsCommands(commands, context);
+  AddServeCommand(commands, context);
+  AddTrackingCommands(commands, context);
+  AddConfigCommands(commands, context);
+  AddDoctorCommand(commands, context);
+  AddCompletionCommand(commands, context);
 
   std::vector<std::string> reversed(args.rbegin(), args.rend());  // as CLI11 wants them
   try {

@@ -163,24 +163,22 @@ end
 
 }  // namespace
 
-void AddCompletionCommand(CLI::App& root, AppContext& context) {
+void AddCompletionCommand(Command root, AppContext& context) {
   const auto shell = std::make_shared<std::string>();
-  CLI::App* command =
+  Command command =
       AddCommand(root, context,
                  {"completion", "Print a completion script for a shell",
                   "source <(tradewind completion bash)\n"
                   "tradewind completion fish > ~/.config/fish/completions/tradewind.fish\n"},
-                 [&root, &context, shell]() -> Status {
+                 [root, &context, shell]() -> Status {
                    std::vector<Node> nodes;
-                   Collect(root, "", nodes);
+                   Collect(root.app(), "", nodes);
                    context.Print(*shell == "bash"  ? BashScript(nodes)
                                  : *shell == "zsh" ? ZshScript(nodes)
                                                    : FishScript(nodes));
                    return {};
                  });
-  command->add_option("shell", *shell, "bash, zsh or fish")
-      ->required()
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  command.Add("shell", *shell, "bash, zsh or fish").Required().OneOf({"bash", "zsh", "fish"});
 }
 
 }  // namespace tw::app

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -74,17 +73,17 @@ Status List(AppContext& context) {
 
 }  // namespace
 
-void AddConfigCommands(CLI::App& root, AppContext& context) {
-  CLI::App* group = AddGroup(root, {"config", "Show and check configuration",
-                                    "tradewind config show --config my.yaml --set ppo.gamma=0.98\n"
-                                    "tradewind config check --config my.yaml\n"
-                                    "tradewind config list\n"});
+void AddConfigCommands(Command root, AppContext& context) {
+  Command group = AddGroup(root, {"config", "Show and check configuration",
+                                  "tradewind config show --config my.yaml --set ppo.gamma=0.98\n"
+                                  "tradewind config check --config my.yaml\n"
+                                  "tradewind config list\n"});
   const auto options = std::make_shared<ConfigOptions>();
-  const auto add_name = [&options](CLI::App* command) {
-    command->add_option("name", options->name, "A built-in config file (see `config list`)");
+  const auto add_name = [&options](Command command) {
+    command.Add("name", options->name, "A built-in config file (see `config list`)");
   };
   add_name(AddCommand(
-      *group, context,
+      group, context,
       {"show",
        "Print the effective configuration (defaults, files, overrides), or a built-in table",
        "tradewind config show\n"
@@ -92,12 +91,12 @@ void AddConfigCommands(CLI::App& root, AppContext& context) {
        "tradewind config show --config my.yaml --set ppo.gamma=0.98 > effective.yaml\n"},
       [&context, options] { return Show(context, *options); }));
   add_name(AddCommand(
-      *group, context,
+      group, context,
       {"check", "Say whether a configuration is sound; every error comes with file, line and path",
        "tradewind config check --config my.yaml\n"},
       [&context, options] { return Check(context, *options); }));
   AddCommand(
-      *group, context,
+      group, context,
       {"list", "List the config files that are built into the program", "tradewind config list\n"},
       [&context] { return List(context); });
 }

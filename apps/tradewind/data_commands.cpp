@@ -1,6 +1,5 @@
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -339,9 +338,9 @@ Status Remove(AppContext& context, const SelectArguments& arguments) {
   return {};
 }
 
-void AddImport(CLI::App& group, AppContext& context) {
+void AddImport(Command group, AppContext& context) {
   const auto arguments = std::make_shared<ImportArguments>();
-  CLI::App* command = AddCommand(
+  Command command = AddCommand(
       group, context,
       {"import", "Read files of one instrument into the store; what they are is found from content",
        "tradewind data import EURUSD.csv.gz --instrument EURUSD --freq 60min\n"
@@ -351,105 +350,102 @@ void AddImport(CLI::App& group, AppContext& context) {
        "tradewind data import mine.csv --columns time=1,open=Open,high=3,low=4,close=5 "
        "--instrument EURUSD\n"},
       [&context, arguments] { return Import(context, *arguments); });
-  command->add_option("files", arguments->files, "Plain, .gz, .zip or .bi5 files, in any order")
-      ->required()
-      ->type_name("FILE");
-  command->add_option("--instrument,-i", arguments->instrument, "Symbol, such as EURUSD")
-      ->required();
-  command->add_option("--freq", arguments->freq,
-                      "Bar length to store (1min, 60min, day); finer bars and ticks are aggregated "
-                      "[the files' own]");
-  command->add_option("--format", arguments->format,
-                      "auto, csv, metatrader, histdata, oanda, truefx or dukascopy");
-  command->add_option("--tz", arguments->tz,
-                      "Time zone of the stamps: IANA name, nyclose (New York + 7 h), UTC-5, "
-                      "UTC-5/EU, or auto [the format's own, checked against the data]");
-  command->add_flag("--trust-tz", arguments->trust_tz,
-                    "Take the time zone even when the data contradict it");
+  command.Add("files", arguments->files, "Plain, .gz, .zip or .bi5 files, in any order")
+      .Required()
+      .ValueName("FILE");
+  command.Add("--instrument,-i", arguments->instrument, "Symbol, such as EURUSD").Required();
+  command.Add("--freq", arguments->freq,
+              "Bar length to store (1min, 60min, day); finer bars and ticks are aggregated "
+              "[the files' own]");
+  command.Add("--format", arguments->format,
+              "auto, csv, metatrader, histdata, oanda, truefx or dukascopy");
+  command.Add("--tz", arguments->tz,
+              "Time zone of the stamps: IANA name, nyclose (New York + 7 h), UTC-5, "
+              "UTC-5/EU, or auto [the format's own, checked against the data]");
+  command.AddFlag("--trust-tz", arguments->trust_tz,
+                  "Take the time zone even when the data contradict it");
   command
-      ->add_option("--side", arguments->sides,
-                   "bid, ask or mid: once for all files or once a file [from the file's name, "
-                   "else bid]")
-      ->allow_extra_args(false)
-      ->check(CLI::IsMember({"bid", "ask", "mid"}));
-  command->add_option("--columns", arguments->columns,
-                      "role=column,...: roles time clock open high low close ask_open ... volume "
-                      "spread bid ask symbol; columns by header name or number from 1");
-  command->add_option("--separator", arguments->separator, "Field separator: , ; | or tab")
-      ->check(CLI::IsMember({",", ";", "|", "tab"}));
-  command->add_option("--date-order", arguments->date_order, "Of 02/01/2019: dmy or mdy")
-      ->check(CLI::IsMember({"dmy", "mdy"}));
-  command->add_option("--stamp", arguments->stamp, "What a time means: the bar's open or close")
-      ->check(CLI::IsMember({"open", "close"}));
+      .Add("--side", arguments->sides,
+           "bid, ask or mid: once for all files or once a file [from the file's name, "
+           "else bid]")
+      .OneValueEach()
+      .OneOf({"bid", "ask", "mid"});
+  command.Add("--columns", arguments->columns,
+              "role=column,...: roles time clock open high low close ask_open ... volume "
+              "spread bid ask symbol; columns by header name or number from 1");
+  command.Add("--separator", arguments->separator, "Field separator: , ; | or tab")
+      .OneOf({",", ";", "|", "tab"});
+  command.Add("--date-order", arguments->date_order, "Of 02/01/2019: dmy or mdy")
+      .OneOf({"dmy", "mdy"});
+  command.Add("--stamp", arguments->stamp, "What a time means: the bar's open or close")
+      .OneOf({"open", "close"});
   command
-      ->add_option("--crossed", arguments->crossed,
-                   "Quotes whose ask is below the bid: quarantine or keep")
-      ->check(CLI::IsMember({"quarantine", "keep"}));
+      .Add("--crossed", arguments->crossed, "Quotes whose ask is below the bid: quarantine or keep")
+      .OneOf({"quarantine", "keep"});
   command
-      ->add_option("--on-conflict", arguments->on_conflict,
-                   "Bars that the store has with other values: refuse, keep or replace")
-      ->check(CLI::IsMember({"refuse", "keep", "replace"}));
+      .Add("--on-conflict", arguments->on_conflict,
+           "Bars that the store has with other values: refuse, keep or replace")
+      .OneOf({"refuse", "keep", "replace"});
 }
 
-void AddResample(CLI::App& group, AppContext& context) {
+void AddResample(Command group, AppContext& context) {
   const auto arguments = std::make_shared<ResampleArguments>();
-  CLI::App* command =
+  Command command =
       AddCommand(group, context,
                  {"resample", "Make longer bars of stored ones and store them",
                   "tradewind data resample --instrument EURUSD --from 1min --to 60min\n"},
                  [&context, arguments] { return Resample(context, *arguments); });
-  command->add_option("instrument,--instrument,-i", arguments->instrument, "Symbol")->required();
-  command->add_option("--from", arguments->from, "Stored bar length")->required();
-  command->add_option("--to,--freq", arguments->to, "Bar length to make")->required();
-  command->add_flag("--keep-partial", arguments->keep_partial,
-                    "Keep a last bar whose period is not over");
+  command.Add("instrument,--instrument,-i", arguments->instrument, "Symbol").Required();
+  command.Add("--from", arguments->from, "Stored bar length").Required();
+  command.Add("--to,--freq", arguments->to, "Bar length to make").Required();
+  command.AddFlag("--keep-partial", arguments->keep_partial,
+                  "Keep a last bar whose period is not over");
   command
-      ->add_option("--on-conflict", arguments->on_conflict,
-                   "Imported bars with other values: refuse, keep or replace")
-      ->check(CLI::IsMember({"refuse", "keep", "replace"}));
+      .Add("--on-conflict", arguments->on_conflict,
+           "Imported bars with other values: refuse, keep or replace")
+      .OneOf({"refuse", "keep", "replace"});
 }
 
-void AddSelect(CLI::App& command, SelectArguments& arguments, bool required) {
-  command.add_option("instrument,--instrument,-i", arguments.instrument, "Symbol")
-      ->required(required);
-  command.add_option("--freq", arguments.freq, "Bar length [all]");
+void AddSelect(Command command, SelectArguments& arguments, bool required) {
+  command.Add("instrument,--instrument,-i", arguments.instrument, "Symbol").Required(required);
+  command.Add("--freq", arguments.freq, "Bar length [all]");
 }
 
 }  // namespace
 
-void AddDataCommands(CLI::App& root, AppContext& context) {
+void AddDataCommands(Command root, AppContext& context) {
   context.RegisterConfig([](ConfigSection config) {
     InstrumentTable table = InstrumentTable::BuiltIn();
     table.Bind(config.Section("instruments"));
   });
-  CLI::App* group =
+  Command group =
       AddGroup(root, {"data", "Import, list and check market data",
                       "tradewind data import EURUSD.csv.gz --instrument EURUSD --freq 60min\n"
                       "tradewind data list\n"
                       "tradewind data check --instrument EURUSD\n"});
-  AddImport(*group, context);
+  AddImport(group, context);
   const auto list = std::make_shared<SelectArguments>();
-  AddSelect(*AddCommand(*group, context,
-                        {"list", "List what is stored",
-                         "tradewind data list\ntradewind data list --json\n"},
-                        [&context, list] { return List(context, *list); }),
+  AddSelect(AddCommand(group, context,
+                       {"list", "List what is stored",
+                        "tradewind data list\ntradewind data list --json\n"},
+                       [&context, list] { return List(context, *list); }),
             *list, false);
   const auto check = std::make_shared<SelectArguments>();
-  CLI::App* check_command = AddCommand(
-      *group, context,
+  Command check_command = AddCommand(
+      group, context,
       {"check", "Report gaps, outliers, stale prices, clock and spread, with a score of 100",
        "tradewind data check --instrument EURUSD --freq 60min\n"
        "tradewind data check --min-score 90 --json\n"},
       [&context, check] { return Check(context, *check); });
-  AddSelect(*check_command, *check, false);
-  check_command->add_option("--min-score", check->score_min, "Fail (exit 3) below this score")
-      ->check(CLI::Range(0, 100));
-  AddResample(*group, context);
+  AddSelect(check_command, *check, false);
+  check_command.Add("--min-score", check->score_min, "Fail (exit 3) below this score")
+      .Between(0, 100);
+  AddResample(group, context);
   const auto remove = std::make_shared<SelectArguments>();
-  AddSelect(*AddCommand(*group, context,
-                        {"remove", "Remove an instrument, or one of its bar lengths",
-                         "tradewind data remove --instrument EURUSD --freq 60min\n"},
-                        [&context, remove] { return Remove(context, *remove); }),
+  AddSelect(AddCommand(group, context,
+                       {"remove", "Remove an instrument, or one of its bar lengths",
+                        "tradewind data remove --instrument EURUSD --freq 60min\n"},
+                       [&context, remove] { return Remove(context, *remove); }),
             *remove, true);
 }
 

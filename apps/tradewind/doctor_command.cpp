@@ -3,7 +3,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -198,7 +197,7 @@ Status Doctor(AppContext& context) {
 
 }  // namespace
 
-void AddDoctorCommand(CLI::App& root, AppContext& context) {
+void AddDoctorCommand(Command root, AppContext& context) {
   AddCommand(root, context,
              {"doctor",
               "Say what works on this machine: processor, memory, store, time zones, "

@@ -1,6 +1,5 @@
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -229,17 +228,16 @@ Status Compute(AppContext& context, const FeatureArguments& arguments) {
   return {};
 }
 
-void AddSelection(CLI::App* command, FeatureArguments& arguments, bool required) {
-  auto* instrument = command->add_option("--instrument", arguments.instrument,
-                                         "Instrument whose stored bars are used");
-  if (required) instrument->required();
-  command->add_option("--to", arguments.to, "Last trading day, YYYY-MM-DD");
+void AddSelection(Command command, FeatureArguments& arguments, bool required) {
+  command.Add("--instrument", arguments.instrument, "Instrument whose stored bars are used")
+      .Required(required);
+  command.Add("--to", arguments.to, "Last trading day, YYYY-MM-DD");
 }
 
 }  // namespace
 
-void AddFeaturesCommands(CLI::App& root, AppContext& context) {
-  CLI::App* group =
+void AddFeaturesCommands(Command root, AppContext& context) {
+  Command group =
       AddGroup(root, {"features", "Explain, check and compute what an agent sees",
                       "tradewind features explain\n"
                       "tradewind features check --instrument EURUSD --freq 60min\n"
@@ -247,9 +245,9 @@ void AddFeaturesCommands(CLI::App& root, AppContext& context) {
   const auto arguments = std::make_shared<FeatureArguments>();
   const auto add = [&](const CommandText& text,
                        Status (*run)(AppContext&, const FeatureArguments&)) {
-    CLI::App* command = AddCommand(*group, context, text,
-                                   [&context, arguments, run] { return run(context, *arguments); });
-    command->add_option("--freq", arguments->freq, "Bar length")->capture_default_str();
+    Command command = AddCommand(group, context, text,
+                                 [&context, arguments, run] { return run(context, *arguments); });
+    command.Add("--freq", arguments->freq, "Bar length").ShowsDefault();
     return command;
   };
   add({"explain", "List the features with formula, meaning and look-back",
@@ -261,17 +259,17 @@ void AddFeaturesCommands(CLI::App& root, AppContext& context) {
                     "tradewind features check --instrument EURUSD --freq 60min\n"},
                    Check),
                *arguments, false);
-  CLI::App* compute =
+  Command compute =
       add({"compute", "Write the features of stored bars as CSV, one line a bar",
            "tradewind features compute --instrument EURUSD --from 2020-01-02 --to 2020-12-31\n"
            "tradewind features compute --instrument EURUSD --fit-until 2019-12-31 --out "
            "features.csv\n"},
           Compute);
   AddSelection(compute, *arguments, true);
-  compute->add_option("--from", arguments->from, "First trading day, YYYY-MM-DD");
-  compute->add_option("--fit-until", arguments->fit_until,
-                      "Normalise with statistics of the bars up to this trading day, YYYY-MM-DD");
-  compute->add_option("--out", arguments->out, "File to write instead of standard output");
+  compute.Add("--from", arguments->from, "First trading day, YYYY-MM-DD");
+  compute.Add("--fit-until", arguments->fit_until,
+              "Normalise with statistics of the bars up to this trading day, YYYY-MM-DD");
+  compute.Add("--out", arguments->out, "File to write instead of standard output");
 }
 
 }  // namespace tw::app

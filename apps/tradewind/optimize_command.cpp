@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -302,9 +301,9 @@ class Optimization {
 
 }  // namespace
 
-void AddOptimizeCommand(CLI::App& root, AppContext& context) {
+void AddOptimizeCommand(Command root, AppContext& context) {
   const auto arguments = std::make_shared<OptimizeArguments>();
-  CLI::App* command = AddCommand(
+  Command command = AddCommand(
       root, context,
       {"optimize",
        "Search the space that the style declares, then judge the winner on the holdout once",
@@ -314,34 +313,33 @@ void AddOptimizeCommand(CLI::App& root, AppContext& context) {
        "tradewind optimize --config my.yaml --launcher slurm --workers 50 --slurm "
        "--partition=long\n"},
       [&context, arguments] { return Optimization(context, *arguments).Run(); });
-  command->add_option("--trials", arguments->trials, "Trials that the study shall have")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--timeout", arguments->timeout, "Start no trial after so many seconds")
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--workers", arguments->workers, "Worker processes (default: all cores)")
-      ->check(CLI::Range(1, 10'000));
+  command.Add("--trials", arguments->trials, "Trials that the study shall have").Positive();
+  command.Add("--timeout", arguments->timeout, "Start no trial after so many seconds")
+      .NotNegative();
+  command.Add("--workers", arguments->workers, "Worker processes (default: all cores)")
+      .Between(1, 10'000);
   command
-      ->add_option("--threads", arguments->threads,
-                   "Threads of each trial (default: 1; all cores with a single worker)")
-      ->check(CLI::Range(1, 256));
-  command->add_option("--study", arguments->study, "Name of the study [STYLE-PAIR-FREQ]");
-  command->add_option("--storage", arguments->storage,
-                      "Database of the studies: sqlite:///FILE or postgresql://... "
-                      "[$TRADEWIND_STORAGE, $TRADEWIND_DB or studies.db in the store directory]");
-  command->add_option("--sampler", arguments->sampler,
-                      "tpe, cmaes, qmc, sobol, halton, random, grid or bruteforce");
-  command->add_option("--pruner", arguments->pruner,
-                      "none, median, percentile, halving, hyperband, wilcoxon, patient or "
-                      "threshold");
-  command->add_option("--seed", arguments->seed, "Seed of the sampler (search.seed)");
-  command->add_option("--launcher", arguments->launcher, "Who starts the workers: local or slurm")
-      ->check(CLI::IsMember({"local", "slurm"}));
-  command->add_option("--slurm", arguments->slurm_options, "An option for sbatch; repeatable")
-      ->type_name("OPTION")
-      ->allow_extra_args(false);
-  command->add_option("--name", arguments->model, "Name to register the winner's model under");
-  command->add_flag("--no-holdout", arguments->no_holdout,
-                    "Search only: no winner is trained, nobody looks at the holdout");
+      .Add("--threads", arguments->threads,
+           "Threads of each trial (default: 1; all cores with a single worker)")
+      .Between(1, 256);
+  command.Add("--study", arguments->study, "Name of the study [STYLE-PAIR-FREQ]");
+  command.Add("--storage", arguments->storage,
+              "Database of the studies: sqlite:///FILE or postgresql://... "
+              "[$TRADEWIND_STORAGE, $TRADEWIND_DB or studies.db in the store directory]");
+  command.Add("--sampler", arguments->sampler,
+              "tpe, cmaes, qmc, sobol, halton, random, grid or bruteforce");
+  command.Add("--pruner", arguments->pruner,
+              "none, median, percentile, halving, hyperband, wilcoxon, patient or "
+              "threshold");
+  command.Add("--seed", arguments->seed, "Seed of the sampler (search.seed)");
+  command.Add("--launcher", arguments->launcher, "Who starts the workers: local or slurm")
+      .OneOf({"local", "slurm"});
+  command.Add("--slurm", arguments->slurm_options, "An option for sbatch; repeatable")
+      .ValueName("OPTION")
+      .OneValueEach();
+  command.Add("--name", arguments->model, "Name to register the winner's model under");
+  command.AddFlag("--no-holdout", arguments->no_holdout,
+                  "Search only: no winner is trained, nobody looks at the holdout");
 }
 
 }  // namespace tw::app

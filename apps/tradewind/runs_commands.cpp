@@ -1,7 +1,6 @@
 #include <fmt/core.h>
 #include <sys/stat.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -549,8 +548,8 @@ Status ExportModel(AppContext& context, const ModelArguments& arguments) {
 
 }  // namespace
 
-void AddRunsCommands(CLI::App& root, AppContext& context) {
-  CLI::App* group =
+void AddRunsCommands(Command root, AppContext& context) {
+  Command group =
       AddGroup(root, {"runs", "List, show, compare and delete training runs",
                       "tradewind runs list --order 'metrics.sharpe DESC' --metric sharpe\n"
                       "tradewind runs show 3f2a91bc\n"
@@ -558,62 +557,58 @@ void AddRunsCommands(CLI::App& root, AppContext& context) {
                       "tradewind runs trials\n"});
   const auto arguments = std::make_shared<RunsArguments>();
   const auto add = [&](const CommandText& text, Status (*run)(AppContext&, const RunsArguments&)) {
-    return AddCommand(*group, context, text,
+    return AddCommand(group, context, text,
                       [&context, arguments, run] { return run(context, *arguments); });
   };
-  CLI::App* list = add(
+  Command list = add(
       {"list", "List runs, newest first",
        "tradewind runs list\n"
        "tradewind runs list --filter \"metrics.sharpe > 0.5 AND params.algo = 'ppo'\"\n"
        "tradewind runs list --order 'metrics.sharpe DESC' --metric sharpe --metric max_drawdown\n"},
       ListRuns);
-  list->add_option("--experiment", arguments->experiment, "Only runs of this experiment");
-  list->add_option("--filter", arguments->filter, "Conditions as in MLflow, joined by AND");
-  list->add_option("--order", arguments->order, "Sort by this, as in MLflow; repeatable")
-      ->allow_extra_args(false);
-  list->add_option("--metric", arguments->metrics, "Also show this metric; repeatable")
-      ->allow_extra_args(false);
-  list->add_option("--view", arguments->view, "active, deleted or all")
-      ->check(CLI::IsMember({"active", "deleted", "all"}))
-      ->capture_default_str();
-  list->add_flag("--nested", arguments->nested, "Also the nested runs, one an agent");
-  list->add_option("--limit", arguments->limit, "At most this many")
-      ->check(CLI::Range(1, 1'000'000))
-      ->capture_default_str();
-  CLI::App* show = add({"show", "Show one run with its metrics, parameters, tags and files",
-                        "tradewind runs show 3f2a91bc\n"
-                        "tradewind runs show 3f2a91bc --history train/loss --json\n"},
-                       ShowRun);
-  show->add_option("run", arguments->runs, "Run id, its beginning, or the run's name")
-      ->required()
-      ->expected(1);
-  show->add_option("--history", arguments->history, "Also all points of this metric");
+  list.Add("--experiment", arguments->experiment, "Only runs of this experiment");
+  list.Add("--filter", arguments->filter, "Conditions as in MLflow, joined by AND");
+  list.Add("--order", arguments->order, "Sort by this, as in MLflow; repeatable").OneValueEach();
+  list.Add("--metric", arguments->metrics, "Also show this metric; repeatable").OneValueEach();
+  list.Add("--view", arguments->view, "active, deleted or all")
+      .OneOf({"active", "deleted", "all"})
+      .ShowsDefault();
+  list.AddFlag("--nested", arguments->nested, "Also the nested runs, one an agent");
+  list.Add("--limit", arguments->limit, "At most this many").Between(1, 1'000'000).ShowsDefault();
+  Command show = add({"show", "Show one run with its metrics, parameters, tags and files",
+                      "tradewind runs show 3f2a91bc\n"
+                      "tradewind runs show 3f2a91bc --history train/loss --json\n"},
+                     ShowRun);
+  show.Add("run", arguments->runs, "Run id, its beginning, or the run's name")
+      .Required()
+      .Values(1, 1);
+  show.Add("--history", arguments->history, "Also all points of this metric");
   add({"compare", "Compare runs: parameters that differ, and metrics",
        "tradewind runs compare 3f2a91bc 77d0e142\n"},
       CompareRuns)
-      ->add_option("runs", arguments->runs, "Runs, as in show")
-      ->required()
-      ->expected(2, 20);
+      .Add("runs", arguments->runs, "Runs, as in show")
+      .Required()
+      .Values(2, 20);
   add({"delete", "Hide runs; their points and files stay until the store goes",
        "tradewind runs delete 3f2a91bc\n"},
       DeleteRuns)
-      ->add_option("runs", arguments->runs, "Runs, as in show")
-      ->required();
+      .Add("runs", arguments->runs, "Runs, as in show")
+      .Required();
   add({"restore", "Bring deleted runs back",
        "tradewind runs list --view deleted\n"
        "tradewind runs restore 3f2a91bc\n"},
       RestoreRuns)
-      ->add_option("runs", arguments->runs, "Runs, as in show")
-      ->required();
+      .Add("runs", arguments->runs, "Runs, as in show")
+      .Required();
   add({"trials", "List every trial in the ledger and the looks at the holdout",
        "tradewind runs trials\n"
        "tradewind runs trials --family eurusd-hourly --json\n"},
       ShowTrials)
-      ->add_option("--family", arguments->family, "Only trials of this family");
+      .Add("--family", arguments->family, "Only trials of this family");
 }
 
-void AddModelsCommands(CLI::App& root, AppContext& context) {
-  CLI::App* group =
+void AddModelsCommands(Command root, AppContext& context) {
+  Command group =
       AddGroup(root, {"models", "List, show, promote and export registered models",
                       "tradewind models list\n"
                       "tradewind models promote eurusd-hourly:3\n"
@@ -621,9 +616,9 @@ void AddModelsCommands(CLI::App& root, AppContext& context) {
   const auto arguments = std::make_shared<ModelArguments>();
   const auto add = [&](const CommandText& text, Status (*run)(AppContext&, const ModelArguments&),
                        const char* help) {
-    CLI::App* command = AddCommand(*group, context, text,
-                                   [&context, arguments, run] { return run(context, *arguments); });
-    if (help != nullptr) command->add_option("model", arguments->model, help)->required();
+    Command command = AddCommand(group, context, text,
+                                 [&context, arguments, run] { return run(context, *arguments); });
+    if (help != nullptr) command.Add("model", arguments->model, help).Required();
     return command;
   };
   add({"list", "List registered models", "tradewind models list --json\n"}, ListModels, nullptr);
@@ -635,21 +630,19 @@ void AddModelsCommands(CLI::App& root, AppContext& context) {
        "tradewind models promote eurusd-hourly:3\n"
        "tradewind models promote eurusd-hourly:4 --alias challenger\n"},
       PromoteModel, "NAME:VERSION or NAME@alias")
-      ->add_option("--alias", arguments->alias, "Which alias")
-      ->capture_default_str();
-  CLI::App* exported =
-      add({"export", "Copy a version's files out, for this program or for Python",
-           "tradewind models export eurusd-hourly@champion --to champion\n"
-           "tradewind models export eurusd-hourly:3 --to v3 --observations 10000\n"},
-          ExportModel, "NAME, NAME:VERSION or NAME@alias");
-  exported->add_option("--to", arguments->directory, "Directory [NAME-VERSION]");
+      .Add("--alias", arguments->alias, "Which alias")
+      .ShowsDefault();
+  Command exported = add({"export", "Copy a version's files out, for this program or for Python",
+                          "tradewind models export eurusd-hourly@champion --to champion\n"
+                          "tradewind models export eurusd-hourly:3 --to v3 --observations 10000\n"},
+                         ExportModel, "NAME, NAME:VERSION or NAME@alias");
+  exported.Add("--to", arguments->directory, "Directory [NAME-VERSION]");
   exported
-      ->add_option(
-          "--observations", arguments->observations,
-          "Also up to this many observations before the holdout, with the model's answers: "
-          "observations.npy, exposures.npy, observations.json")
-      ->check(CLI::Range(1, 100'000'000));
-  exported->add_flag("--force", arguments->force, "Write into a directory that is not empty");
+      .Add("--observations", arguments->observations,
+           "Also up to this many observations before the holdout, with the model's answers: "
+           "observations.npy, exposures.npy, observations.json")
+      .Between(1, 100'000'000);
+  exported.AddFlag("--force", arguments->force, "Write into a directory that is not empty");
 }
 
 }  // namespace tw::app

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -181,27 +180,25 @@ Status Serve(AppContext& context, const ServeOptions& options) {
 
 }  // namespace
 
-void AddServeCommand(CLI::App& root, AppContext& context) {
+void AddServeCommand(Command root, AppContext& context) {
   const auto options = std::make_shared<ServeOptions>();
-  CLI::App* command =
+  Command command =
       AddCommand(root, context,
                  {"serve", "The web application: look at what an agent did, compare, ask what if",
                   "tradewind serve\n"
                   "tradewind serve --port 9000 --web web/dist\n"
                   "tradewind serve --address 0.0.0.0 --allow-host trader.example\n"},
                  [&context, options] { return Serve(context, *options); });
-  command->add_option("--address", options->address,
-                      "Address to listen on (default 127.0.0.1; others need the token for all)");
-  command->add_option("--port", options->port, "Port (default 8765; 0: any that is free)")
-      ->check(CLI::Range(0, 65535));
-  command->add_option("--web", options->web, "Folder of the built web application");
-  command->add_option("--allow-host", options->hosts, "Another name that the server goes by")
-      ->allow_extra_args(false);
-  command->add_option("--jobs", options->jobs, "Simulations that run at once (default 2)")
-      ->check(CLI::Range(1, 64));
-  command
-      ->add_option("--threads", options->workers, "Requests that are worked on at once (default 8)")
-      ->check(CLI::Range(1, 256));
+  command.Add("--address", options->address,
+              "Address to listen on (default 127.0.0.1; others need the token for all)");
+  command.Add("--port", options->port, "Port (default 8765; 0: any that is free)")
+      .Between(0, 65535);
+  command.Add("--web", options->web, "Folder of the built web application");
+  command.Add("--allow-host", options->hosts, "Another name that the server goes by")
+      .OneValueEach();
+  command.Add("--jobs", options->jobs, "Simulations that run at once (default 2)").Between(1, 64);
+  command.Add("--threads", options->workers, "Requests that are worked on at once (default 8)")
+      .Between(1, 256);
 }
 
 }  // namespace tw::app

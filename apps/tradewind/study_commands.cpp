@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -132,18 +131,18 @@ Status Export(AppContext& context, const StudyArguments& arguments) {
 
 }  // namespace
 
-void AddStudyCommands(CLI::App& root, AppContext& context) {
-  CLI::App* group = AddGroup(root, {"study", "Look at the studies of searches, ours and Optuna's",
-                                    "tradewind study list\n"
-                                    "tradewind study show hourly-EURUSD-60min\n"});
+void AddStudyCommands(Command root, AppContext& context) {
+  Command group = AddGroup(root, {"study", "Look at the studies of searches, ours and Optuna's",
+                                  "tradewind study list\n"
+                                  "tradewind study show hourly-EURUSD-60min\n"});
   const auto arguments = std::make_shared<StudyArguments>();
   const auto add = [&](const CommandText& text, bool named, auto run) {
-    CLI::App* command = AddCommand(*group, context, text,
-                                   [&context, arguments, run] { return run(context, *arguments); });
-    if (named) command->add_option("study", arguments->name, "Name of the study")->required();
-    command->add_option("--storage", arguments->storage,
-                        "Database of the studies [$TRADEWIND_STORAGE, $TRADEWIND_DB or studies.db "
-                        "in the store directory]");
+    Command command = AddCommand(group, context, text,
+                                 [&context, arguments, run] { return run(context, *arguments); });
+    if (named) command.Add("study", arguments->name, "Name of the study").Required();
+    command.Add("--storage", arguments->storage,
+                "Database of the studies [$TRADEWIND_STORAGE, $TRADEWIND_DB or studies.db "
+                "in the store directory]");
     return command;
   };
   add({"list", "List the studies with the states of their trials", "tradewind study list --json\n"},
@@ -151,13 +150,12 @@ void AddStudyCommands(CLI::App& root, AppContext& context) {
   add({"show", "Show the best trials and what mattered",
        "tradewind study show hourly-EURUSD-60min --best 20\n"},
       true, Show)
-      ->add_option("--best", arguments->best, "How many trials (default: 10)");
-  CLI::App* command = add({"export", "Write all trials as CSV, as Optuna's dataframe, or as JSON",
-                           "tradewind study export hourly-EURUSD-60min --to trials.csv\n"},
-                          true, Export);
-  command->add_option("--format", arguments->format, "csv or json")
-      ->check(CLI::IsMember({"csv", "json"}));
-  command->add_option("--to", arguments->to, "File to write (default: standard output)");
+      .Add("--best", arguments->best, "How many trials (default: 10)");
+  Command command = add({"export", "Write all trials as CSV, as Optuna's dataframe, or as JSON",
+                         "tradewind study export hourly-EURUSD-60min --to trials.csv\n"},
+                        true, Export);
+  command.Add("--format", arguments->format, "csv or json").OneOf({"csv", "json"});
+  command.Add("--to", arguments->to, "File to write (default: standard output)");
 }
 
 }  // namespace tw::app

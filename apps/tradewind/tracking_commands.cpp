@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <condition_variable>
 #include <filesystem>
@@ -260,12 +259,12 @@ Status Export(AppContext& context, const TrackingArguments& arguments) {
 
 }  // namespace
 
-void AddTrackingCommands(CLI::App& root, AppContext& context) {
+void AddTrackingCommands(Command root, AppContext& context) {
   context.RegisterConfig([](const ConfigSection& section) {
     TrackingConfig config;
     Bind(section, config);
   });
-  CLI::App* group = AddGroup(
+  Command group = AddGroup(
       root, {"tracking", "What goes to the MLflow server: look, send, copy the store there",
              "tradewind tracking status\n"
              "tradewind tracking flush\n"
@@ -273,30 +272,30 @@ void AddTrackingCommands(CLI::App& root, AppContext& context) {
   const auto arguments = std::make_shared<TrackingArguments>();
   const auto add = [&](const CommandText& text,
                        Status (*run)(AppContext&, const TrackingArguments&)) {
-    return AddCommand(*group, context, text,
+    return AddCommand(group, context, text,
                       [&context, arguments, run] { return run(context, *arguments); });
   };
   add({"status", "Show the server, what waits for it, and what it refused",
        "tradewind tracking status\n"
        "MLFLOW_TRACKING_URI=http://127.0.0.1:5000 tradewind tracking status --json\n"},
       ShowStatus)
-      ->add_option("--limit", arguments->limit, "Show the last so many refusals")
-      ->check(CLI::Range(0, 1'000'000))
-      ->capture_default_str();
+      .Add("--limit", arguments->limit, "Show the last so many refusals")
+      .Between(0, 1'000'000)
+      .ShowsDefault();
   add({"flush", "Send what waits to the server now; Ctrl-C keeps the rest for later",
        "tradewind tracking flush\n"
        "tradewind tracking flush --json\n"},
       Flush);
-  CLI::App* exported =
+  Command exported =
       add({"export",
            "Copy the store's runs and models to the server; again changes nothing, and goes on",
            "tradewind tracking export --dry-run\n"
            "tradewind tracking export --to http://127.0.0.1:5000 --experiment hourly\n"},
           Export);
-  exported->add_option("--to", arguments->to, "Server [tracking.uri, else MLFLOW_TRACKING_URI]");
-  exported->add_option("--experiment", arguments->experiments, "Only this experiment; repeatable")
-      ->allow_extra_args(false);
-  exported->add_flag("--dry-run", arguments->dry_run, "Count only");
+  exported.Add("--to", arguments->to, "Server [tracking.uri, else MLFLOW_TRACKING_URI]");
+  exported.Add("--experiment", arguments->experiments, "Only this experiment; repeatable")
+      .OneValueEach();
+  exported.AddFlag("--dry-run", arguments->dry_run, "Count only");
 }
 
 }  // namespace tw::app

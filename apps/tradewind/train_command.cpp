@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
 #include <memory>
@@ -201,7 +200,7 @@ Status TrainClassicCommand(AppContext& context, const TrainOptions& options) {
 
 }  // namespace
 
-void AddTrainCommand(CLI::App& root, AppContext& context) {
+void AddTrainCommand(Command root, AppContext& context) {
   context.RegisterConfig([](const ConfigSection& section) {
     training::StyleConfig style;
     Bind(section, style);
@@ -211,7 +210,7 @@ void AddTrainCommand(CLI::App& root, AppContext& context) {
     Bind(section, classic);
   });
   const auto options = std::make_shared<TrainOptions>();
-  CLI::App* command = AddCommand(
+  Command command = AddCommand(
       root, context,
       {"train", "Train an agent walk-forward, judge it out of sample after costs, and register it",
        "tradewind train --config styles/quickstart.yaml\n"
@@ -222,27 +221,26 @@ void AddTrainCommand(CLI::App& root, AppContext& context) {
         return options->env.empty() ? TrainStyleCommand(context, *options)
                                     : TrainClassicCommand(context, *options);
       });
-  command->add_option("--instrument", options->instrument, "Pair to trade (data.instrument)");
-  command->add_option("--freq", options->freq, "Bar length, such as 60min (data.freq)");
-  command->add_option("--from", options->from, "First trading date, YYYY-MM-DD (data.from)");
-  command->add_option("--to", options->to, "Last trading date, included (data.to)");
-  command->add_option("--algo", options->algo, "Algorithm: ppo (agent.algo)");
-  command->add_option("--steps", options->steps, "Environment steps a seed and fold (agent.steps)");
-  command->add_option("--seed", options->seed, "First seed (agent.seed)");
-  command->add_option("--seeds", options->seeds, "Agents a fold (agent.seeds)");
-  command->add_option("--financing", options->financing,
-                      "rates, off or hold-last (world.financing.mode)");
-  command->add_option("--name", options->model, "Name to register the model under");
-  command->add_option("--env", options->env,
-                      "A classic environment instead of a market: CartPole-v1, Pendulum-v1, ...");
+  command.Add("--instrument", options->instrument, "Pair to trade (data.instrument)");
+  command.Add("--freq", options->freq, "Bar length, such as 60min (data.freq)");
+  command.Add("--from", options->from, "First trading date, YYYY-MM-DD (data.from)");
+  command.Add("--to", options->to, "Last trading date, included (data.to)");
+  command.Add("--algo", options->algo, "Algorithm: ppo (agent.algo)");
+  command.Add("--steps", options->steps, "Environment steps a seed and fold (agent.steps)");
+  command.Add("--seed", options->seed, "First seed (agent.seed)");
+  command.Add("--seeds", options->seeds, "Agents a fold (agent.seeds)");
+  command.Add("--financing", options->financing, "rates, off or hold-last (world.financing.mode)");
+  command.Add("--name", options->model, "Name to register the model under");
+  command.Add("--env", options->env,
+              "A classic environment instead of a market: CartPole-v1, Pendulum-v1, ...");
   command
-      ->add_option("--threads", options->threads,
-                   "Threads; the result does not depend on it (default: all cores)")
-      ->check(CLI::Range(1, 256));
-  command->add_option("--resume", options->resume, "Go on with an interrupted run");
-  command->add_flag("--any-machine", options->any_machine,
-                    "Resume although the checkpoint comes from another instruction set (results "
-                    "may differ in bits)");
+      .Add("--threads", options->threads,
+           "Threads; the result does not depend on it (default: all cores)")
+      .Between(1, 256);
+  command.Add("--resume", options->resume, "Go on with an interrupted run");
+  command.AddFlag("--any-machine", options->any_machine,
+                  "Resume although the checkpoint comes from another instruction set (results "
+                  "may differ in bits)");
 }
 
 }  // namespace tw::app

@@ -2,7 +2,6 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -93,32 +92,30 @@ Status Work(AppContext& context, const WorkerOptions& options) {
 
 }  // namespace
 
-void AddWorkerCommand(CLI::App& root, AppContext& context) {
+void AddWorkerCommand(Command root, AppContext& context) {
   const auto options = std::make_shared<WorkerOptions>();
-  CLI::App* command = AddCommand(
+  Command command = AddCommand(
       root, context,
       {"worker", "Run trials of a study that `optimize` began, here or on another machine",
        "tradewind worker --study hourly-EURUSD-60min\n"
        "TRADEWIND_DB=postgresql://me:secret@db/hpo tradewind worker --study fx --threads 2\n"
        "tradewind worker --study fx --trials 10\n"},
       [&context, options] { return Work(context, *options); });
-  command->add_option("--study", options->study, "Name of the study")->required();
-  command->add_option("--storage", options->storage,
-                      "Database of the studies [$TRADEWIND_STORAGE, $TRADEWIND_DB or studies.db in "
-                      "the store directory]");
+  command.Add("--study", options->study, "Name of the study").Required();
+  command.Add("--storage", options->storage,
+              "Database of the studies [$TRADEWIND_STORAGE, $TRADEWIND_DB or studies.db in "
+              "the store directory]");
   command
-      ->add_option("--trials", options->trials,
-                   "Run so many trials, new ones too (default: serve the queue to its end)")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--timeout", options->timeout, "Start no trial after so many seconds")
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--threads", options->threads, "Threads of each trial (default: 1)")
-      ->check(CLI::Range(1, 256));
-  command->add_option("--name", options->name, "What the study calls this worker [host:process]");
+      .Add("--trials", options->trials,
+           "Run so many trials, new ones too (default: serve the queue to its end)")
+      .Positive();
+  command.Add("--timeout", options->timeout, "Start no trial after so many seconds").NotNegative();
+  command.Add("--threads", options->threads, "Threads of each trial (default: 1)").Between(1, 256);
+  command.Add("--name", options->name, "What the study calls this worker [host:process]");
   command
-      ->add_flag("--parent-pipe", options->parent_pipe,
-                 "End, with the trial put back, when standard input closes")
-      ->group("");
+      .AddFlag("--parent-pipe", options->parent_pipe,
+               "End, with the trial put back, when standard input closes")
+      .Hidden();
 }
 
 }  // namespace tw::app
