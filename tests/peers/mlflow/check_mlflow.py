@@ -8,26 +8,20 @@ answers and a float64 NumPy network over the safetensors files.
 """
 
 import argparse
-import datetime as dt
 import json
 import math
-import os
-import random
 import sqlite3
 import struct
-import subprocess
 import time
 import warnings
-import zoneinfo
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import onnx
 import pandas as pd
+from tradewind import Tradewind, write_bars
 
-NEW_YORK = zoneinfo.ZoneInfo("America/New_York")
-HOUR = dt.timedelta(hours=1)
 ROWS = 10_000
 MODEL = "quickstart-eurusd"
 TRAIN = ["train", "--config", "styles/quickstart.yaml", "--set", "agent.steps=16384", "--set", "agent.seeds=2",
@@ -38,37 +32,6 @@ LOGIT_TOLERANCE = 2e-5
 
 def ok(what: str) -> None:
     print(f"ok  {what}", flush=True)
-
-
-def write_bars(path: Path, weeks: int) -> None:
-    """A random walk of hourly bars, complete weeks from 17:00 New York on Sunday."""
-    rng = random.Random(20150104)
-    price, day, lines = 1.1, dt.date(2015, 1, 4), ["time,open,high,low,close,volume"]
-    for _ in range(weeks):
-        start = dt.datetime.combine(day, dt.time(17), NEW_YORK).astimezone(dt.timezone.utc)
-        for hour in range(120):
-            before, price = price, price * math.exp(0.001 * rng.gauss(0, 1))
-            wick = 0.0005 * rng.random()
-            lines.append(f"{start + hour * HOUR:%Y-%m-%d %H:%M:%S},{before:.5f},{max(before, price) + wick:.5f},"
-                         f"{min(before, price) - wick:.5f},{price:.5f},100")
-        day += dt.timedelta(days=7)
-    path.write_text("\n".join(lines) + "\n")
-
-
-class Tradewind:
-    """Our program on one store, with or without a server."""
-
-    def __init__(self, binary: str, store: Path, url: str | None = None):
-        self.binary, self.store = binary, store
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "TRADEWIND_"))}
-        if url:
-            self.environment["MLFLOW_TRACKING_URI"] = url
-
-    def run(self, *arguments: str, code: int = 0) -> dict:
-        command = [self.binary, *arguments, "--store", str(self.store), "--json", "--quiet"]
-        done = subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=300)
-        assert done.returncode == code, f"{command}: exit {done.returncode}\n{done.stdout}{done.stderr}"
-        return json.loads(done.stdout)
 
 
 def bits(value: float) -> int:
@@ -246,15 +209,14 @@ def main() -> None:
     client = mlflow.MlflowClient()
     bars = work / "bars.csv"
     if not bars.exists():
-        write_bars(bars, 112)
+        write_bars(bars, 112, seed=20150104)
 
     stores = {"local": work / "local", "server": work / f"server-{time.monotonic_ns()}"}
     local = Tradewind(options.binary, stores["local"])
     ours = Tradewind(options.binary, stores["server"], options.url)
     for program in (local, ours):
         if not program.store.exists():
-            program.run("data", "import", str(bars), "--instrument", "EURUSD", "--freq", "60min", "--tz", "UTC",
-                        "--side", "bid")
+            program.import_bars(bars)
             if program is local:
                 local.run(*TRAIN)
     trained = ours.run(*TRAIN)

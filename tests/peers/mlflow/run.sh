@@ -13,6 +13,7 @@ work="$(mktemp -d)"
 chmod 755 "$work" # PostgreSQL's account reaches through it
 unset MLFLOW_TRACKING_URI MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASSWORD MLFLOW_TRACKING_TOKEN
 export TW_CACHE="${TW_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tradewind}" # the launcher's environment is the one of here
+export PYTHONPATH="$here/../common"
 export HOME="$work" MLFLOW_DISABLE_TELEMETRY=true GIT_PYTHON_REFRESH=quiet
 
 finish() {

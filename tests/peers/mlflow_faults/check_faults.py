@@ -7,22 +7,20 @@ DATA and PORT are those of a server that LAUNCHER (scripts/launch_mlflow.sh) sta
 training into the local store.
 """
 
-import datetime as dt
 import json
 import math
 import os
-import random
 import signal
 import sqlite3
 import struct
 import subprocess
 import sys
 import time
-import zoneinfo
 from pathlib import Path
 
 import mlflow
 from fault_proxy import FaultProxy
+from tradewind import Tradewind, write_bars
 
 MODEL = "quickstart-eurusd"
 TRAIN = ["train", "--config", "styles/quickstart.yaml", "--set", "agent.steps=8192", "--set", "agent.seeds=2",
@@ -32,36 +30,6 @@ FLUSHES_MAX = 40
 
 def ok(what: str) -> None:
     print(f"ok  {what}", flush=True)
-
-
-def write_bars(path: Path, weeks: int) -> None:
-    """Hourly bars of a random walk, in whole FX weeks."""
-    rng, price, lines = random.Random(7), 1.1, ["time,open,high,low,close,volume"]
-    for week in range(weeks):
-        sunday = dt.datetime.combine(dt.date(2015, 1, 4) + dt.timedelta(days=7 * week), dt.time(17),
-                                     zoneinfo.ZoneInfo("America/New_York")).astimezone(dt.timezone.utc)
-        for hour in range(120):
-            opened, price = price, price * math.exp(0.001 * rng.gauss(0, 1))
-            wick = 0.0005 * rng.random()
-            lines.append(f"{sunday + dt.timedelta(hours=hour):%Y-%m-%d %H:%M:%S},{opened:.5f},"
-                         f"{max(opened, price) + wick:.5f},{min(opened, price) - wick:.5f},{price:.5f},100")
-    path.write_text("\n".join(lines) + "\n")
-
-
-class Tradewind:
-    """Our program on one store, with or without a server."""
-
-    def __init__(self, binary: str, store: Path, url: str = ""):
-        self.binary, self.store = binary, store
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "TRADEWIND_"))}
-        if url:
-            self.environment["MLFLOW_TRACKING_URI"] = url
-
-    def run(self, *arguments: str, code: int = 0) -> dict:
-        command = [self.binary, *arguments, "--store", str(self.store), "--json", "--quiet"]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=self.environment, timeout=600)
-        assert done.returncode == code, f"{command}: exit {done.returncode}\n{done.stdout}{done.stderr}"
-        return json.loads(done.stdout)
 
 
 def bits(value: float) -> bytes:
@@ -113,8 +81,8 @@ def launch(launcher: str, verb: str, data: str, port: int | None = None) -> None
 def flush(tradewind: Tradewind) -> int:
     """Until nothing waits any more; returns how often that took."""
     for attempt in range(1, FLUSHES_MAX + 1):
-        command = [tradewind.binary, "tracking", "flush", "--store", str(tradewind.store), "--json", "--quiet"]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=tradewind.environment, timeout=300)
+        done = subprocess.run(tradewind.command("tracking", "flush"), capture_output=True, text=True, errors="replace",
+                              env=tradewind.environment, timeout=300)
         assert done.returncode in (0, 4), (done.returncode, done.stdout, done.stderr)
         if done.returncode == 0:
             return attempt
@@ -154,7 +122,7 @@ def main() -> None:
     for name in ("faults", "killed"):
         spooled[name] = work / name
     for store in (local.store, *spooled.values()):
-        Tradewind(binary, store).run("data", "import", str(bars), "--instrument", "EURUSD", "--freq", "60min")
+        Tradewind(binary, store).import_bars(bars)
     local.run(*TRAIN)
     want = stored_runs(local.store)
     mlflow.set_tracking_uri(f"http://127.0.0.1:{port}")
@@ -163,12 +131,11 @@ def main() -> None:
     # 1. A line on which nearly half of all requests fail, and a server that restarts in the middle.
     with FaultProxy(port, seed, 0.45) as proxy:
         ours = Tradewind(binary, spooled["faults"], f"http://127.0.0.1:{proxy.port}")
-        command = [binary, *TRAIN, "--store", str(ours.store), "--json", "--quiet"]
-        training = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace", env=ours.environment)
+        training = ours.start(*TRAIN)
         time.sleep(2)
         launch(launcher, "stop", data)
         launch(launcher, "start", data, port)
-        assert training.wait(timeout=300) == 0, "the training failed because of the server"
+        ours.end(training)
         times = flush(ours)
         proxy.rate = 0
         expect_nothing_left(ours)

@@ -9,6 +9,7 @@ python="${TW_PYTHON:-$TW_VENV/bin/python}"
 work="$(mktemp -d)"
 unset MLFLOW_TRACKING_URI MLFLOW_TRACKING_USERNAME MLFLOW_TRACKING_PASSWORD MLFLOW_TRACKING_TOKEN
 export TW_CACHE="${TW_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tradewind}" # the launcher's environment is the one of here
+export PYTHONPATH="$here/../common"
 export HOME="$work" MLFLOW_DISABLE_TELEMETRY=true GIT_PYTHON_REFRESH=quiet
 
 finish() {

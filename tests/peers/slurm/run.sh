@@ -90,4 +90,4 @@ if ! sinfo -h -t idle -o %D | grep -q "^$nodes"; then
   exit 1
 fi
 
-HOME="$work" "${TW_PYTHON:-$TW_VENV/bin/python}" "$here/check.py" "$TW_BINARY" "$work"
+HOME="$work" PYTHONPATH="$here/../common" "${TW_PYTHON:-$TW_VENV/bin/python}" "$here/check.py" "$TW_BINARY" "$work"
