@@ -72,7 +72,10 @@ class Optimization {
     training::StyleConfig style;
     Bind(config.root(), style);
     timeout_ = style.search.timeout_seconds;
+    heartbeat_seconds_ = style.search.heartbeat_seconds;
+    max_retries_ = style.search.max_retries;
     exhaustive_ = style.search.sampler == "bruteforce" || style.search.sampler == "grid";
+    began_ = context_.clock().Now();
     start_ = TW_TRY(training::BeginSearch(config, *search_));
     context_.Note(fmt::format(
         "study {} in {} (Ctrl-C stops; the same command goes on): {} trials, {} done, {} queued",
@@ -112,14 +115,70 @@ class Optimization {
     return status.ok() ? set : status;
   }
 
-  Status Serve() {
-    if (start_.queued == 0) {
-      bool running = false;
-      for (const hpo::TrialPtr& trial : TW_TRY(study_->Trials())) {
-        running = running || trial->state == hpo::TrialState::kRunning;
+  // What a study still has to do.
+  struct Rest {
+    std::int64_t queued = 0;
+    std::int64_t ours = 0;    // trials that a worker of tradewind runs, anywhere
+    std::int64_t others = 0;  // trials that other programs have begun since this search began
+    std::int64_t newest = -1;
+  };
+
+  Result<Rest> LookAtRest() {
+    Rest rest;
+    for (const hpo::TrialPtr& trial : TW_TRY(study_->Trials())) {
+      rest.newest = std::max(rest.newest, trial->number);
+      if (trial->state == hpo::TrialState::kWaiting) ++rest.queued;
+      if (trial->state != hpo::TrialState::kRunning) continue;
+      if (trial->user_attrs.contains(training::kTrialWorkerKey)) {
+        ++rest.ours;
+      } else if (trial->start && *trial->start >= began_) {
+        ++rest.others;
       }
-      if (!running) return {};
     }
+    return rest;
+  }
+
+  // Until nothing is left. Python workers may take trials from the queue, and add some: their last
+  // ones are waited for, and new ones are served. What they left RUNNING earlier may be dead.
+  Status Serve() {
+    std::int64_t known = -1;
+    for (bool noted = false;;) {
+      const Rest rest = TW_TRY(LookAtRest());
+      const bool more = rest.queued + rest.ours > 0;
+      const bool ended = timeout_ > 0 || exhaustive_;  // those leave trials in the queue
+      if (more && rest.newest > known && (known < 0 || !ended)) {
+        known = rest.newest;
+        TW_TRY(ServeOnce());
+        if (context_.stop().stop_requested()) return {};
+        continue;
+      }
+      if (more && !ended) {
+        return Error{ErrorCode::kExternal,
+                     fmt::format("all workers ended, but {} trials are not done; logs: {}",
+                                 rest.queued + rest.ours, logs_)};
+      }
+      if (rest.others == 0) return {};
+      if (!noted) {
+        noted = true;
+        context_.Note(fmt::format("waiting for {} trials that other programs run (Ctrl-C ends)",
+                                  rest.others));
+      }
+      TW_TRY(study_->RecoverStaleTrials(2 * heartbeat_seconds_,
+                                        hpo::RetryOptions{.max_retry = max_retries_}));
+      Pause(std::chrono::seconds(1));
+      if (context_.stop().stop_requested()) return {};
+      TW_TRY(ShowProgress());
+    }
+  }
+
+  void Pause(std::chrono::milliseconds time) const {
+    std::mutex mutex;
+    std::condition_variable_any wake;
+    std::unique_lock lock(mutex);
+    wake.wait_for(lock, context_.stop(), time, [] { return false; });
+  }
+
+  Status ServeOnce() {
     if (InProcess()) return ServeHere();
     WorkerPlan plan;
     plan.program = context_.Env("TRADEWIND_PROGRAM").value_or("/proc/self/exe");
@@ -165,8 +224,8 @@ class Optimization {
       const auto alive = launcher.Alive();
       if (!alive.ok()) {
         launcher.Stop();
-        const bool left = TW_TRY(Unfinished()) > 0;
-        if (left) return alive.error();
+        const Rest rest = TW_TRY(LookAtRest());
+        if (rest.queued + rest.ours > 0) return alive.error();
         break;  // the others did its work
       }
       if (!*alive) break;
@@ -175,29 +234,14 @@ class Optimization {
         launcher.Stop();
       }
       if (tick % 5 == 0) TW_TRY(ShowProgress());
-      // After a stop nothing wakes this early: the workers need their time.
-      std::mutex mutex;
-      std::condition_variable_any wake;
-      std::unique_lock lock(mutex);
       const auto wait = std::chrono::milliseconds(200);
       if (stopped) {
-        wake.wait_for(lock, wait);
+        std::this_thread::sleep_for(wait);  // nothing wakes this early: the workers need their time
       } else {
-        wake.wait_for(lock, context_.stop(), wait, [] { return false; });
+        Pause(wait);
       }
     }
-    TW_TRY(ShowProgress());
-    const std::int64_t left = TW_TRY(Unfinished());
-    // A time-out leaves trials in the queue; a brute force ends when it has tried everything.
-    if (left == 0 || stopped || timeout_ > 0 || exhaustive_) return {};
-    return Error{
-        ErrorCode::kExternal,
-        fmt::format("all workers ended, but {} trials are not done; logs: {}", left, logs_)};
-  }
-
-  Result<std::int64_t> Unfinished() {
-    const StudyCounts counts = CountStates(TW_TRY(study_->Trials()));
-    return counts.waiting + counts.running;
+    return ShowProgress();
   }
 
   Status ShowProgress() {
@@ -207,6 +251,7 @@ class Optimization {
       progress_.emplace(context_.clock(), context_.progress_mode(), "searching", "trials",
                         done + counts.waiting + counts.running, done);
     }
+    progress_->SetTotal(done + counts.waiting + counts.running);
     progress_->Update(done, counts.best ? fmt::format("best {:.4f}  pruned {}  failed {}",
                                                       *counts.best, counts.pruned, counts.failed)
                                         : fmt::format("failed {}", counts.failed));
@@ -225,7 +270,7 @@ class Optimization {
       training::SearchConclusion conclusion = TW_TRY(Judge());
       if (conclusion.report) services_->Settle(*conclusion.report);
       answer["winner"] = {{"trial", conclusion.winner},
-                          {"run_id", conclusion.run_id},
+                          {"run_id", services_->tracker->ResolveRun(conclusion.run_id)},
                           {"judged_before", conclusion.earlier},
                           {"verdict_text", conclusion.verdict_text}};
       text += fmt::format("\nThe winner is trial {}{}.\n{}\n", conclusion.winner,
@@ -293,7 +338,10 @@ class Optimization {
   std::string url_;
   std::string logs_;
   double timeout_ = 0;
+  double heartbeat_seconds_ = 0;
+  std::int64_t max_retries_ = 0;
   bool exhaustive_ = false;
+  UnixNanos began_;
   training::SearchStart start_;
   std::unique_ptr<hpo::Study> study_;
   std::optional<Progress> progress_;

@@ -24,6 +24,9 @@ class Progress {
   Progress(const Clock& clock, Mode mode, std::string label, std::string unit, std::int64_t total,
            std::int64_t already_done = 0);
 
+  /// The work has grown, or shrunk.
+  void SetTotal(std::int64_t total) { total_ = total; }
+
   /// `note` is shown behind the numbers ("fold 3/8  reward 0.12").
   void Update(std::int64_t done, std::string_view note = {});
   /// Ends the line; further calls do nothing.

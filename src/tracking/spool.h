@@ -84,7 +84,7 @@ class SpoolTracker final : public Tracker {
   /// Why the last attempt to send failed; empty after a success.
   std::string last_failure() const;
   /// The server's id when it has given one, else the id as it is.
-  std::string ResolveRun(std::string_view run_id) const;
+  std::string ResolveRun(std::string_view run_id) const override;
   /// The version's number when the server has given one, else the version as it is.
   std::int64_t ResolveVersion(std::int64_t version) const;
   /// The provisional id that a run began with here, or the id as it is: folders of a run that

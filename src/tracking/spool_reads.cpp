@@ -72,6 +72,22 @@ std::optional<KnownRun> SpoolTracker::Impl::FindHere(std::string_view run_id) co
   return std::nullopt;
 }
 
+// The server's id of a run, also of one that began at another spool: a search's workers elsewhere
+// name their runs by what they know of them.
+Result<std::string> SpoolTracker::Impl::ServerRun(std::string_view run_id) const {
+  std::string id = Canonical(run_id);
+  if (!IsPending(id)) return id;
+  if (FindHere(id)) return Waits("run " + id);
+  RunQuery query;
+  query.filter = fmt::format("tags.`{}` = '{}'", kUniqueKeyTag, id);
+  query.order_by = {"attributes.start_time ASC"};
+  query.max_results = 1;
+  query.view = RunView::kAll;
+  const std::vector<Run> made = TW_TRY(server_->SearchRuns(query));
+  if (made.empty()) return Waits("run " + id);
+  return made.front().run_id;
+}
+
 // Latest points, parameters and tags that are on their way, on top of what the server has: a
 // training that goes on must know what it logged before.
 void SpoolTracker::Impl::AddWaiting(std::span<Run> runs) const {
@@ -192,7 +208,11 @@ Result<std::vector<Experiment>> SpoolTracker::Experiments() {
 }
 
 Result<Run> SpoolTracker::GetRun(std::string_view run_id) {
-  const std::string id = impl_->Canonical(run_id);
+  std::string id = impl_->Canonical(run_id);
+  if (IsPending(id) && !impl_->FindHere(id)) {
+    auto there = impl_->ServerRun(id);
+    if (there.ok()) id = *std::move(there);
+  }
   std::optional<Error> failure;
   if (!IsPending(id)) {
     auto run = impl_->server_->GetRun(id);
@@ -222,22 +242,19 @@ Result<std::vector<Run>> SpoolTracker::SearchRuns(const RunQuery& query) {
 
 Result<std::vector<Metric>> SpoolTracker::MetricHistory(std::string_view run_id,
                                                         std::string_view key) {
-  const std::string id = impl_->Canonical(run_id);
-  if (IsPending(id)) return Waits("run " + id);
+  const std::string id = TW_TRY(impl_->ServerRun(run_id));
   return impl_->server_->MetricHistory(id, key);
 }
 
 Result<std::vector<Artifact>> SpoolTracker::ListArtifacts(std::string_view run_id) {
-  const std::string id = impl_->Canonical(run_id);
-  if (IsPending(id)) return Waits("run " + id);
+  const std::string id = TW_TRY(impl_->ServerRun(run_id));
   return impl_->server_->ListArtifacts(id);
 }
 
 Result<std::string> SpoolTracker::ReadArtifact(std::string_view run_id, std::string_view path) {
   // A search judges its winner by files of its trials, which may not have arrived.
   if (auto content = impl_->WaitingArtifact(run_id, path)) return *std::move(content);
-  const std::string id = impl_->Canonical(run_id);
-  if (IsPending(id)) return Waits("run " + id);
+  const std::string id = TW_TRY(impl_->ServerRun(run_id));
   return impl_->server_->ReadArtifact(id, path);
 }
 

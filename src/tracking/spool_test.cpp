@@ -493,6 +493,26 @@ TEST_F(SpoolTest, AKeyMakesOneModelAndOneVersionHoweverOftenItIsSaid) {
   EXPECT_EQ(server_->ReadModelFile(versions[0].model_id, "MLmodel").value(), "run_id: " + id);
 }
 
+TEST_F(SpoolTest, ARunOfAnotherMachinesSpoolIsFoundByTheIdThatItBeganWith) {
+  auto spool = OpenSpool(Foreground(), kNoFault);
+  const std::string experiment = spool->GetOrCreateExperiment("e").value();
+  const std::string id = spool->CreateRun({experiment, "r", "", {}, 0}).value().run_id;
+  ASSERT_TRUE(spool->LogArtifact(id, "returns.csv", "x").ok());
+  const std::vector<Metric> metrics = {{"m", 1, 1, 7}};
+  ASSERT_TRUE(spool->LogBatch(id, metrics, {}, {}).ok());
+  ASSERT_TRUE(Flush(kNoFault).ok());
+  SpoolOptions options = Foreground();
+  options.directory = dir_ / "elsewhere";
+  const auto elsewhere =
+      SpoolTracker::Open(options, std::make_unique<FaultyTracker>(*server_, kNoFault), clock_)
+          .value();
+  EXPECT_EQ(elsewhere->GetRun(id).value().run_id, spool->ResolveRun(id));
+  EXPECT_EQ(elsewhere->ReadArtifact(id, "returns.csv").value(), "x");
+  EXPECT_EQ(elsewhere->MetricHistory(id, "m").value(), metrics);
+  EXPECT_EQ(elsewhere->GetRun("pending-0").error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(elsewhere->ReadArtifact("pending-0", "returns.csv").error().code, ErrorCode::kExternal);
+}
+
 // Three processes with one spool; whoever comes first sends for all.
 TEST_F(SpoolTest, SeveralProcessesShareOneSpool) {
   std::string parent;

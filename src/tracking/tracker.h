@@ -172,6 +172,10 @@ class Tracker {
   /// a checkpoint now, before something cannot be written.
   virtual Result<void> CheckRoom() { return {}; }
 
+  /// The lasting id of a run that had to begin with another one, as far as it is known without
+  /// asking anybody; else the id as it is.
+  virtual std::string ResolveRun(std::string_view run_id) const { return std::string(run_id); }
+
   /// The id of the experiment with this name, which is made when it is not there (also by two
   /// processes at once).
   virtual Result<std::string> GetOrCreateExperiment(std::string_view name) = 0;

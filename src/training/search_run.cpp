@@ -140,7 +140,9 @@ class Beginning {
     start_.run_id = TextAttribute(attributes, kStudyRunKey);
     tracking::Tracker& tracker = services_.train.tracker;
     if (!start_.run_id.empty() && tracker.GetRun(start_.run_id).ok()) {
-      return tracker.SetRunStatus(start_.run_id, tracking::RunStatus::kRunning);
+      start_.run_id = tracker.ResolveRun(start_.run_id);
+      TW_TRY(tracker.SetRunStatus(start_.run_id, tracking::RunStatus::kRunning));
+      return study_->SetSystemAttribute(std::string(kStudyRunKey), hpo::JsonString(start_.run_id));
     }
     const StyleConfig& style = objective_.style();
     tracking::NewRun run;
@@ -213,6 +215,22 @@ Result<std::unique_ptr<hpo::Study>> LoadStudy(const std::string& name,
   hpo::StudyOptions options;
   options.name = name;
   return hpo::Study::Load(services.storage, services.train.clock, options);
+}
+
+// A worker that was killed could not end its trial's run.
+void CloseRunsOfTheDead(const std::vector<hpo::TrialPtr>& trials, tracking::Tracker& tracker) {
+  for (const hpo::TrialPtr& trial : trials) {
+    if (trial->state != hpo::TrialState::kFail || trial->user_attrs.contains(kTrialReasonKey))
+      continue;
+    const std::string run_id = TextAttribute(trial->user_attrs, kTrialRunKey);
+    if (run_id.empty()) continue;
+    // What cannot be asked or said now can be at the next start.
+    const auto run = tracker.GetRun(run_id);
+    if (run.ok() && run->status == tracking::RunStatus::kRunning &&
+        run->run_name == fmt::format("trial-{}", trial->number)) {
+      static_cast<void>(tracker.SetRunStatus(run_id, tracking::RunStatus::kKilled).ok());
+    }
+  }
 }
 
 // Daily returns that the trial's run keeps; none where the run is out of reach.
@@ -290,7 +308,9 @@ Result<std::int64_t> CountTrials(const std::string& study, const SearchServices&
     known.emplace(row.key.config_hash, row.key.data_hash, row.key.window);
   }
   std::int64_t added = 0;
-  for (const hpo::TrialPtr& trial : TW_TRY(opened->Trials())) {
+  const std::vector<hpo::TrialPtr> trials = TW_TRY(opened->Trials());
+  CloseRunsOfTheDead(trials, services.train.tracker);
+  for (const hpo::TrialPtr& trial : trials) {
     if (!hpo::IsFinished(trial->state) || trial->params.empty()) continue;
     const auto style = objective.StyleOf(ValuesOf(*trial));
     const bool ours = style.ok() && std::ranges::all_of(trial->params, [&](const auto& param) {
@@ -374,6 +394,7 @@ Result<SearchConclusion> ConcludeSearch(const ConcludeRequest& request,
     if (report.error().code != ErrorCode::kInterrupted) return report.error();
     return Error{ErrorCode::kInterrupted, "the training of the winner was asked to stop"};
   }
+  conclusion.run_id = tracker.ResolveRun(conclusion.run_id);
   TW_TRY(note_winner(true));
   conclusion.verdict_text = report->verdict.Text();
   conclusion.report = std::move(report).value();

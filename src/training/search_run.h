@@ -70,8 +70,8 @@ struct WorkRequest {
 Result<std::int64_t> ServeSearch(const WorkRequest& request, const SearchServices& services,
                                  const std::stop_token& stop);
 
-/// Gives every finished trial of the study its ledger row, whoever ran it. Returns how many were
-/// missing.
+/// Gives every finished trial of the study its ledger row, whoever ran it, and ends the runs of
+/// trials whose worker died. Returns how many rows were missing.
 Result<std::int64_t> CountTrials(const std::string& study, const SearchServices& services);
 
 struct ConcludeRequest {

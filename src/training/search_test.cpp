@@ -304,7 +304,7 @@ TEST_F(SearchRunTest, TheQueueDecidesHowManyTrialsThereAre) {
 }
 
 TEST_F(SearchRunTest, AStopPutsTheTrialBackAndTheNextWorkerGoesOn) {
-  Begin({"search.trials=2", "agent.steps=4096"}).value();
+  const SearchStart start = Begin({"search.trials=2", "agent.steps=4096"}).value();
   std::stop_source stop;
   std::jthread stopper([&] {
     // Stops while the first trial trains.
@@ -322,6 +322,36 @@ TEST_F(SearchRunTest, AStopPutsTheTrialBackAndTheNextWorkerGoesOn) {
   EXPECT_EQ(Serve().value(), 2);
   EXPECT_EQ(Trials()[0]->state, hpo::TrialState::kComplete);
   EXPECT_EQ(Trials()[0]->params[1].internal, params[1].internal);
+  // In the run that it began with.
+  tracking::RunQuery query;
+  query.filter = "tags.`mlflow.parentRunId` = '" + start.run_id + "' AND status = 'FINISHED'";
+  EXPECT_EQ(tracker_->SearchRuns(query).value().size(), 2U);
+  query.filter = "tags.`mlflow.parentRunId` = '" + start.run_id + "'";
+  EXPECT_EQ(tracker_->SearchRuns(query).value().size(), 2U);
+}
+
+TEST_F(SearchRunTest, TheRunOfATrialWhoseWorkerDiedEnds) {
+  const SearchStart start = Begin({"search.trials=1"}).value();
+  Serve().value();
+  const auto make_run = [&](const std::string& name) {
+    tracking::NewRun run;
+    run.experiment_id = tracker_->GetOrCreateExperiment("small").value();
+    run.run_name = name;
+    return tracker_->CreateRun(run).value().run_id;
+  };
+  const std::string own = make_run("trial-1");
+  const std::string other = make_run("trial-7");
+  const auto id = services_->storage->FindStudy(start.study).value();
+  for (const std::string& run : {own, other}) {
+    hpo::FrozenTrial dead = *Trials()[0];
+    dead.state = hpo::TrialState::kFail;
+    dead.values.clear();
+    dead.user_attrs.insert_or_assign(std::string(kTrialRunKey), hpo::JsonString(run));
+    services_->storage->AddTrial(id, dead).value();
+  }
+  CountTrials(start.study, *services_).value();
+  EXPECT_EQ(tracker_->GetRun(own)->status, tracking::RunStatus::kKilled);
+  EXPECT_EQ(tracker_->GetRun(other)->status, tracking::RunStatus::kRunning) << "another trial's";
 }
 
 TEST_F(SearchRunTest, TrialsOfOthersCountToo) {

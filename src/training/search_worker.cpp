@@ -77,14 +77,14 @@ class TrialJob {
       const double internal = TW_TRY(trial_.Suggest(parameter.path, parameter.distribution));
       values_[parameter.path] = parameter.distribution.ToExternal(internal);
     }
-    TW_TRY(trial_.SetUserAttribute(std::string(kTrialWorkerKey),
-                                   hpo::JsonString(bench_.request.worker)));
-    return trial_.Flush();
+    return trial_.SetUserAttribute(std::string(kTrialWorkerKey),
+                                   hpo::JsonString(bench_.request.worker));
   }
 
   // What cannot be judged was tried all the same: a ledger row without returns.
   Result<hpo::Outcome> Fail(const Error& error) {
     TW_TRY(trial_.SetUserAttribute(std::string(kTrialReasonKey), hpo::JsonString(error.message)));
+    if (!run_id_.empty()) TW_TRY(NoteRun());
     tracking::TrialKey key = bench_.objective.KeyOf(style_);
     if (style_.config_text.empty()) key.config_hash = ParameterHash(trial_.Snapshot());
     TW_TRY(Count(std::move(key), {}));
@@ -104,21 +104,47 @@ class TrialJob {
     return fmt::format("study {} trial {}", bench_.study.name, trial_.number());
   }
 
+  std::string RunName() const { return fmt::format("trial-{}", trial_.number()); }
+
   Result<void> OpenRun() {
     tracking::Tracker& tracker = bench_.services.train.tracker;
-    tracking::NewRun run;
-    run.experiment_id = TW_TRY(tracker.GetOrCreateExperiment(bench_.objective.style().name));
-    run.run_name = fmt::format("trial-{}", trial_.number());
-    run.parent_run_id = bench_.parent_run;
-    run.tags = {{"optuna.study", bench_.study.name},
-                {"optuna.trial", fmt::format("{}", trial_.number())},
-                {"worker", bench_.request.worker},
-                {"config_sha256", ConfigHash(style_.config_text)}};
-    run_id_ = TW_TRY(tracker.CreateRun(run)).run_id;
+    if (!TW_TRY(Reopen(TextAttribute(trial_.Snapshot().user_attrs, kTrialRunKey)))) {
+      tracking::NewRun run;
+      run.experiment_id = TW_TRY(tracker.GetOrCreateExperiment(bench_.objective.style().name));
+      run.run_name = RunName();
+      run.parent_run_id = bench_.parent_run;
+      run.tags = {{"optuna.study", bench_.study.name},
+                  {"optuna.trial", fmt::format("{}", trial_.number())},
+                  {"worker", bench_.request.worker},
+                  {"config_sha256", ConfigHash(style_.config_text)}};
+      run_id_ = TW_TRY(tracker.CreateRun(run)).run_id;
+    }
     std::vector<tracking::KeyValue> params;
     for (const auto& [path, value] : values_) params.push_back({path, hpo::TextOf(value)});
     TW_TRY(tracker.LogBatch(run_id_, {}, params, {}));
-    return trial_.SetUserAttribute(std::string(kTrialRunKey), hpo::JsonString(run_id_));
+    TW_TRY(NoteRun());
+    // From here on others can end the run for us.
+    return trial_.Flush();
+  }
+
+  // A trial that was put back goes on in its run. That of a trial which this one repeats has
+  // another name; where it cannot be asked for, there is a new one.
+  Result<bool> Reopen(const std::string& run_id) {
+    tracking::Tracker& tracker = bench_.services.train.tracker;
+    if (run_id.empty()) return false;
+    const auto run = tracker.GetRun(run_id);
+    if (!run.ok() || run->run_name != RunName()) return false;
+    run_id_ = run->run_id;
+    TW_TRY(tracker.LogBatch(run_id_, {}, {},
+                            std::vector<tracking::KeyValue>{{"worker", bench_.request.worker}}));
+    TW_TRY(tracker.SetRunStatus(run_id_, tracking::RunStatus::kRunning));
+    return true;
+  }
+
+  // The run's id in the study, a server's own one as soon as it is known.
+  Result<void> NoteRun() {
+    const std::string id = bench_.services.train.tracker.ResolveRun(run_id_);
+    return trial_.SetUserAttribute(std::string(kTrialRunKey), hpo::JsonString(id));
   }
 
   // Checkpoints of a trial that was put back wait for whoever claims it next on this machine. A
@@ -189,7 +215,7 @@ class TrialJob {
                  evaluation.folds.complete ? daily : eval::DailySeries{}));
     TW_TRY(tracker.SetRunStatus(run_id_, tracking::RunStatus::kFinished));
     RemoveWorkDir();
-    return {};
+    return NoteRun();
   }
 
   Result<hpo::Outcome> Tell(const Evaluation& evaluation) {

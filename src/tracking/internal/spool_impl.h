@@ -154,6 +154,7 @@ class SpoolTracker::Impl {
   Result<std::vector<Run>> SearchHere(const RunQuery& query);
   std::map<std::string, internal::KnownRun> RunsKnownHere() const;
   std::optional<internal::KnownRun> FindHere(std::string_view run_id) const;
+  Result<std::string> ServerRun(std::string_view run_id) const;
   void AddWaiting(std::span<Run> runs) const;
   std::optional<std::string> WaitingArtifact(std::string_view run_id, std::string_view path) const;
   Run RunOf(const internal::KnownRun& known) const;
