@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -52,6 +53,58 @@ Distribution AnyDistribution() {
   const auto count = *rc::gen::inRange<std::int64_t>(2, 6);
   for (std::int64_t i = 0; i < count; ++i) choices.emplace_back(i);
   return Distribution::Categorical(choices).value();
+}
+
+/// By the definition: no other trial is as good in every objective and better in one.
+std::set<std::int64_t> FrontByDefinition(const std::vector<FrozenTrial>& trials,
+                                         const std::vector<Direction>& directions) {
+  const auto loss = [&](const FrozenTrial& trial, std::size_t k) {
+    return directions[k] == Direction::kMaximize ? -trial.values[k] : trial.values[k];
+  };
+  std::set<std::int64_t> front;
+  for (const FrozenTrial& trial : trials) {
+    const bool dominated = std::ranges::any_of(trials, [&](const FrozenTrial& other) {
+      bool better = false;
+      for (std::size_t k = 0; k < directions.size(); ++k) {
+        if (loss(other, k) > loss(trial, k)) return false;
+        better = better || loss(other, k) < loss(trial, k);
+      }
+      return better;
+    });
+    if (!dominated) front.insert(trial.number);
+  }
+  return front;
+}
+
+RC_GTEST_PROP(StudyPropertyTest, TheBestTrialsAreTheParetoFront, ()) {
+  StudyOptions options;
+  const auto objectives = *rc::gen::inRange<std::size_t>(1, 5);
+  options.directions.clear();
+  for (std::size_t k = 0; k < objectives; ++k) {
+    options.directions.push_back(*rc::gen::element(Direction::kMinimize, Direction::kMaximize));
+  }
+  StudyInMemory memory(options);
+  std::vector<FrozenTrial> feasible;
+  const int count = *rc::gen::inRange(0, 60);
+  for (int i = 0; i < count; ++i) {
+    FrozenTrial trial;
+    trial.state = TrialState::kComplete;
+    // Few different values, so that many are equal in some or in all objectives.
+    const double infinity = std::numeric_limits<double>::infinity();
+    for (std::size_t k = 0; k < objectives; ++k) {
+      trial.values.push_back(*rc::gen::weightedElement<double>(
+          {{4, 0.0}, {4, 1.5}, {4, -2.0}, {4, 3.25}, {1, infinity}, {1, -infinity}, {1, -0.0}}));
+    }
+    const bool broken = *rc::gen::weightedElement<bool>({{1, true}, {6, false}});
+    if (broken) trial.system_attrs.emplace("constraints", "[0.5]");
+    trial = memory.study->AddTrial(trial).value();
+    if (!broken) feasible.push_back(trial);
+  }
+  std::vector<std::int64_t> numbers;
+  for (const TrialPtr& trial : memory.study->BestTrials().value()) numbers.push_back(trial->number);
+  RC_ASSERT(std::ranges::is_sorted(numbers));
+  RC_ASSERT(std::set<std::int64_t>(numbers.begin(), numbers.end()) ==
+            FrontByDefinition(feasible, options.directions));
 }
 
 RC_GTEST_PROP(DistributionPropertyTest, JsonReadsBackAsTheSame, ()) {

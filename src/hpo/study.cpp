@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/rng.h"
+#include "hpo/multi_objective.h"
 #include "hpo/pruners.h"
 #include "hpo/tpe_sampler.h"
 #include "hpo/trial_impl.h"
@@ -35,20 +36,6 @@ Status CheckDirections(const std::vector<Direction>& directions) {
 }
 
 bool IsFeasible(const FrozenTrial& trial) { return ViolationOf(trial) <= 0; }
-
-/// Whether a dominates b, all objectives turned to minimisation by `sign`.
-bool Dominates(const FrozenTrial& a, const FrozenTrial& b,
-               const std::vector<Direction>& directions) {
-  bool better = false;
-  for (std::size_t k = 0; k < directions.size(); ++k) {
-    const double sign = directions[k] == Direction::kMaximize ? -1 : 1;
-    const double x = sign * a.values[k];
-    const double y = sign * b.values[k];
-    if (x > y) return false;
-    better = better || x < y;
-  }
-  return better;
-}
 
 bool CloseValues(const ParamValue& a, const ParamValue& b) {
   const Result<double> x = NumberOf(a);
@@ -338,12 +325,18 @@ Result<std::vector<TrialPtr>> Study::BestTrials() {
       complete.push_back(trial);
     }
   }
-  std::vector<TrialPtr> front;
+  PointSet points{info_.directions.size(), {}};
+  points.values.reserve(complete.size() * points.objectives);
   for (const TrialPtr& trial : complete) {
-    const bool dominated = std::any_of(
-        complete.begin(), complete.end(),
-        [&](const TrialPtr& other) { return Dominates(*other, *trial, info_.directions); });
-    if (!dominated) front.push_back(trial);
+    for (std::size_t k = 0; k < points.objectives; ++k) {
+      const double value = trial->values[k];
+      points.values.push_back(info_.directions[k] == Direction::kMaximize ? -value : value);
+    }
+  }
+  const std::vector<std::size_t> ranks = NonDominationRanks(points, 1);
+  std::vector<TrialPtr> front;
+  for (std::size_t i = 0; i < complete.size(); ++i) {
+    if (ranks[i] == 0) front.push_back(complete[i]);
   }
   return front;
 }

@@ -178,7 +178,7 @@ class Study {
   /// Feasible COMPLETE trial with the best value, the first of equals. Errors: kNotFound;
   /// kUnsupported with several objectives.
   Result<TrialPtr> BestTrial();
-  /// The Pareto front of feasible COMPLETE trials, by number.
+  /// The Pareto front of feasible COMPLETE trials by number; n log n up to two objectives.
   Result<std::vector<TrialPtr>> BestTrials();
 
   Status SetUserAttribute(const std::string& key, const std::string& json);

@@ -155,6 +155,12 @@ def check_schema():
         assert lines[0] == lines[1], "pg_dump differs"
 
 
+def study_corner(name):
+    """A point that nothing in the study dominates."""
+    values = [t.values for t in optuna.load_study(study_name=name, storage=storage()).best_trials]
+    return [min(v[0] for v in values) - 1, min(v[1] for v in values)]
+
+
 def check_ours_first():
     run("create", "ours")
     run("enqueue", "ours", "x=1.25")
@@ -177,8 +183,16 @@ def check_ours_first():
         figure.to_json()
     run("create", "front", "directions=minimize,maximize")
     run("run", "front", "trials=20")
+    # Equal points, and one that another beats in one objective only.
+    point = optuna.create_trial(values=study_corner("front"))
+    study = optuna.load_study(study_name="front", storage=storage())
+    for _ in range(2):
+        study.add_trial(point)
+    study.add_trial(optuna.create_trial(values=[point.values[0], point.values[1] - 1]))
     study = compare("front")
-    assert study.best_trials and optuna.visualization.plot_pareto_front(study).to_json()
+    best = [t.number for t in study.best_trials]
+    assert sorted(map(int, run("best", "front").split())) == sorted(best) and {20, 21} <= set(best), best
+    assert optuna.visualization.plot_pareto_front(study).to_json()
 
 
 def check_python_first():

@@ -212,6 +212,10 @@ Status Main(int argc, char** argv) {
     for (const TrialPtr& trial : TW_TRY(study->Trials())) Show(*trial);
     return {};
   }
+  if (command == "best") {
+    for (const TrialPtr& trial : TW_TRY(study->BestTrials())) fmt::print("{}\n", trial->number);
+    return {};
+  }
   return Error{ErrorCode::kUsage, fmt::format("unknown command '{}'", command)};
 }
 
