@@ -264,7 +264,19 @@ class Optimization {
     Json answer = TablesJson(tables);
     answer["storage"] = db::RedactUrl(url_);
     std::string text = TablesText(tables);
-    TW_TRY(LogSummary(tables));
+    const training::SearchOverfitting overfitting =
+        TW_TRY(training::OverfittingOf(start_.study, *search_));
+    answer["overfitting"] = {{"pbo", overfitting.pbo ? Json(*overfitting.pbo) : Json(nullptr)},
+                             {"trials", overfitting.trials},
+                             {"days", overfitting.days}};
+    if (overfitting.pbo) {
+      text += fmt::format(
+          "\nprobability of backtest overfitting {:.2f}: so often the best trial of one half of "
+          "the "
+          "{} days\nis below the median of the {} trials in the other half\n",
+          *overfitting.pbo, overfitting.days, overfitting.trials);
+    }
+    TW_TRY(LogSummary(tables, overfitting));
     const bool judge = !arguments_.no_holdout && tables.counts.complete > 0;
     if (judge) {
       training::SearchConclusion conclusion = TW_TRY(Judge());
@@ -294,7 +306,7 @@ class Optimization {
   }
 
   // The search's own run: what came out, in numbers and as a table.
-  Status LogSummary(const StudyTables& tables) {
+  Status LogSummary(const StudyTables& tables, const training::SearchOverfitting& overfitting) {
     const std::int64_t now_ms = context_.clock().Now().nanos() / 1'000'000;
     std::vector<tracking::Metric> metrics;
     const auto add = [&](const char* key, double value) {
@@ -304,6 +316,7 @@ class Optimization {
     add("trials/pruned", static_cast<double>(tables.counts.pruned));
     add("trials/failed", static_cast<double>(tables.counts.failed));
     if (tables.counts.best) add("objective", *tables.counts.best);
+    if (overfitting.pbo) add("pbo", *overfitting.pbo);
     for (const auto& [name, share] : tables.ped_anova) {
       metrics.push_back({"importance/" + name, share, now_ms, start_.total});
     }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/files.h"
+#include "eval/significance.h"
 #include "hpo/study.h"
 #include "training/search_objective.h"
 #include "training/search_trial.h"
@@ -217,6 +218,17 @@ Result<std::unique_ptr<hpo::Study>> LoadStudy(const std::string& name,
   return hpo::Study::Load(services.storage, services.train.clock, options);
 }
 
+// Of the trial's ledger row. Parameters that make no style of ours were tried all the same.
+tracking::TrialKey KeyOf(const hpo::FrozenTrial& trial, const SearchObjective& objective) {
+  const auto style = objective.StyleOf(ValuesOf(trial));
+  const bool ours = style.ok() && std::ranges::all_of(trial.params, [&](const auto& param) {
+                      return objective.search().space.Find(param.name) != nullptr;
+                    });
+  tracking::TrialKey key = objective.KeyOf(ours ? *style : TrialStyle{});
+  if (!ours) key.config_hash = ParameterHash(trial);
+  return key;
+}
+
 // A worker that was killed could not end its trial's run.
 void CloseRunsOfTheDead(const std::vector<hpo::TrialPtr>& trials, tracking::Tracker& tracker) {
   for (const hpo::TrialPtr& trial : trials) {
@@ -312,13 +324,7 @@ Result<std::int64_t> CountTrials(const std::string& study, const SearchServices&
   CloseRunsOfTheDead(trials, services.train.tracker);
   for (const hpo::TrialPtr& trial : trials) {
     if (!hpo::IsFinished(trial->state) || trial->params.empty()) continue;
-    const auto style = objective.StyleOf(ValuesOf(*trial));
-    const bool ours = style.ok() && std::ranges::all_of(trial->params, [&](const auto& param) {
-                        return objective.search().space.Find(param.name) != nullptr;
-                      });
-    tracking::TrialKey key = objective.KeyOf(ours ? *style : TrialStyle{});
-    // Parameters that make no style of ours were tried all the same.
-    if (!ours) key.config_hash = ParameterHash(*trial);
+    tracking::TrialKey key = KeyOf(*trial, objective);
     if (!known.emplace(key.config_hash, key.data_hash, key.window).second) continue;
     tracking::Trial row = LedgerRow(objective.style(), std::move(key),
                                     fmt::format("study {} trial {}", study, trial->number),
@@ -328,6 +334,43 @@ Result<std::int64_t> CountTrials(const std::string& study, const SearchServices&
     ++added;
   }
   return added;
+}
+
+Result<SearchOverfitting> OverfittingOf(const std::string& study, const SearchServices& services) {
+  const auto opened = TW_TRY(LoadStudy(study, services));
+  std::string config_text = TW_TRY(ConfigOfStudy(opened->info()));
+  const SearchObjective objective =
+      TW_TRY(SearchObjective::Create(services.train.store, std::move(config_text)));
+  const std::string family = FamilyOf(objective.style());
+  using Key = std::tuple<std::string, std::string, std::string>;
+  const auto comparable = [](const tracking::TrialKey& key) {
+    return Key(key.config_hash, key.data_hash, key.window);
+  };
+  std::set<Key> tried;
+  for (const hpo::TrialPtr& trial : TW_TRY(opened->Trials())) {
+    if (trial->state == hpo::TrialState::kComplete)
+      tried.insert(comparable(KeyOf(*trial, objective)));
+  }
+  std::set<std::int64_t> ids;
+  for (const tracking::TrialSummary& row : TW_TRY(services.train.ledger.Trials(family))) {
+    if (tried.contains(comparable(row.key))) ids.insert(row.trial_id);
+  }
+  const tracking::ReturnMatrix all =
+      TW_TRY(services.train.ledger.DailyReturns(family, tracking::TrialLedger::Dates::kAny));
+  std::vector<std::size_t> columns;
+  for (std::size_t k = 0; k < all.cols(); ++k) {
+    if (ids.contains(all.trial_ids[k])) columns.push_back(k);
+  }
+  std::vector<double> values;
+  for (std::size_t day = 0; day < all.rows(); ++day) {
+    const auto value = [&](std::size_t k) { return all.values[day * all.cols() + k]; };
+    if (std::ranges::any_of(columns, [&](std::size_t k) { return std::isnan(value(k)); })) continue;
+    for (const std::size_t k : columns) values.push_back(value(k));
+  }
+  const eval::TrialReturns returns{values, static_cast<std::int64_t>(columns.size())};
+  SearchOverfitting overfitting{returns.trials, returns.days(), {}};
+  overfitting.pbo = TW_TRY(eval::ProbabilityOfBacktestOverfitting(returns)).pbo;
+  return overfitting;
 }
 
 Result<SearchConclusion> ConcludeSearch(const ConcludeRequest& request,

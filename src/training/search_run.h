@@ -74,6 +74,16 @@ Result<std::int64_t> ServeSearch(const WorkRequest& request, const SearchService
 /// trials whose worker died. Returns how many rows were missing.
 Result<std::int64_t> CountTrials(const std::string& study, const SearchServices& services);
 
+/// Whether choosing the best of a study's trials chooses anything (metrics.md section 7.6).
+struct SearchOverfitting {
+  std::int64_t trials = 0;    // distinct configurations with daily returns in the ledger
+  std::int64_t days = 0;      // that all of them have
+  std::optional<double> pbo;  // none below two trials or 32 days
+};
+
+/// Of the study's trials that the ledger has: CountTrials first. Looks at no holdout.
+Result<SearchOverfitting> OverfittingOf(const std::string& study, const SearchServices& services);
+
 struct ConcludeRequest {
   std::string study;
   std::string model_name;

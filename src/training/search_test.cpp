@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <set>
 
+#include "eval/significance.h"
 #include "hpo/memory_storage.h"
 #include "hpo/study.h"
 #include "tracking/local_tracker.h"
@@ -269,6 +270,23 @@ TEST_F(SearchRunTest, EveryTrialIsCountedNestedAndTheWinnerJudgedOnce) {
     EXPECT_EQ(trial->intermediate.size(), 2U);
     EXPECT_EQ(trial->intermediate.at(1), trial->values.at(0));
   }
+
+  // Against the definition, from the files of the trials' runs.
+  const SearchOverfitting overfitting = OverfittingOf(start.study, *services_).value();
+  std::vector<eval::DailySeries> series;
+  for (const auto& trial : trials) {
+    const std::string run =
+        hpo::TextOf(hpo::ValueFromJson(trial->user_attrs.at(std::string(kTrialRunKey))).value());
+    series.push_back(
+        ReadReturnsCsv(tracker_->ReadArtifact(run, std::string(kReturnsFile)).value()).value());
+  }
+  std::vector<double> values;
+  for (std::size_t day = 0; day < series[0].returns.size(); ++day) {
+    for (const eval::DailySeries& one : series) values.push_back(one.returns[day]);
+  }
+  EXPECT_EQ(overfitting.trials, 4);
+  EXPECT_EQ(overfitting.days, static_cast<std::int64_t>(series[0].returns.size()));
+  EXPECT_EQ(overfitting.pbo, eval::ProbabilityOfBacktestOverfitting({values, 4}).value().pbo);
 
   ConcludeRequest request;
   request.study = start.study;

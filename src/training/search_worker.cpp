@@ -184,12 +184,15 @@ class TrialJob {
     options.threads = bench_.request.threads;
     // Wilcoxon compares trials fold by fold; all others look at how far a trial has come.
     const bool by_fold = bench_.objective.search().pruner == "wilcoxon";
-    options.on_fold = [this, by_fold](std::int64_t fold, std::optional<double> score,
-                                      std::optional<double> fold_score) -> Result<bool> {
+    const auto reported = trial_.Snapshot().intermediate;
+    options.on_fold = [this, by_fold, reported](std::int64_t fold, std::optional<double> score,
+                                                std::optional<double> fold_score) -> Result<bool> {
       const double value =
           (by_fold ? fold_score : score).value_or(std::numeric_limits<double>::quiet_NaN());
-      TW_TRY(trial_.Report(value, fold));
       if (score) scores_.push_back({"objective", *score, NowMs(), fold});
+      // A trial that goes on was not pruned there before.
+      if (reported.contains(fold)) return true;
+      TW_TRY(trial_.Report(value, fold));
       const bool last =
           fold + 1 == static_cast<std::int64_t>(bench_.objective.style().validation.folds);
       return last || !TW_TRY(trial_.ShouldPrune());

@@ -154,6 +154,8 @@ def check_together(binary: str, work: Path, style: Path, storage: str, mlflow_ur
     # Python's trials and those without a score were tried too.
     assert answer["winner"]["training"]["trials"] == len(trials), answer["winner"]["training"]["trials"]
     assert answer["winner"]["training"]["holdout_looks"] == 1
+    overfitting = answer["overfitting"]  # Python's trials have no daily returns
+    assert overfitting["trials"] == sum(map(mine, complete)) and 0 <= overfitting["pbo"] <= 1, overfitting
     ok(f"{len(agents)} trials by {len(workers)} workers of ours and {len(theirs)} by Python in one study: "
        f"{len(complete)} complete, {len(trials) - len(complete)} pruned, every field as optuna has it")
 
@@ -235,7 +237,7 @@ def check_stopped(binary: str, work: Path, style: Path, storage: str, mlflow_url
 
 
 def main(binary: str, work: Path, storage: str, mlflow_url: str, mlflow_python: str) -> None:
-    write_bars(work / "bars.csv", 13)
+    write_bars(work / "bars.csv", 20)
     style = work / "style.yaml"
     style.write_text(STYLE)
     optuna.storages.RDBStorage(storage)  # the tables: two at once that make them disturb each other

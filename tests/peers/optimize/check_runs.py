@@ -61,6 +61,8 @@ def main(url: str, expected: dict) -> None:
     parent = parents[0]
     assert parent.info.run_name == "search " + study and parent.info.status == "FINISHED", parent.info
     assert {f.path for f in client.list_artifacts(parent.info.run_id)} == {"style.yaml", "study.json"}
+    summary = parent.data.metrics
+    assert summary["trials/complete"] + summary["trials/pruned"] >= len(expected["returns"]) and "pbo" in summary, summary
     nested = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent.info.run_id}'", max_results=1000)
     runs = {r.info.run_id: r for r in nested}
     by_trial = {}
