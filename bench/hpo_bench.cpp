@@ -168,17 +168,17 @@ Status Time(const std::string& sampler, int parameters, std::int64_t trials,
   const SystemClock clock;
   const std::int64_t begin = clock.MonotonicNanos();
   const double processor_begin = ProcessorSeconds();
-  const auto values =
-      TW_TRY(Run(sampler, 0, trials, objectives, [&](Trial& trial) -> Result<Outcome> {
-        double sum = 0;
-        double shifted = 0;
-        for (const std::string& name : names) {
-          const double x = TW_TRY(trial.SuggestFloat(name, -5, 5));
-          sum += x * x;
-          shifted += (x - 2) * (x - 2);
-        }
-        return objectives == 1 ? Outcome::Complete(sum) : Outcome::Complete({sum, shifted});
-      }));
+  const auto objective = [&](Trial& trial) -> Result<Outcome> {
+    double sum = 0;
+    double shifted = 0;
+    for (const std::string& name : names) {
+      const double x = TW_TRY(trial.SuggestFloat(name, -5, 5));
+      sum += x * x;
+      shifted += (x - 2) * (x - 2);
+    }
+    return objectives == 1 ? Outcome::Complete(sum) : Outcome::Complete({sum, shifted});
+  };
+  const auto values = TW_TRY(Run(sampler, 0, trials, objectives, objective));
   const double processor = ProcessorSeconds() - processor_begin;
   const double seconds = static_cast<double>(clock.MonotonicNanos() - begin) * 1e-9;
   fmt::print(
@@ -193,11 +193,11 @@ Status Quality(const std::string& sampler, int first, int seeds,
                const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     const Function& function = Functions().at(name);
+    const auto objective = [&](Trial& trial) -> Result<Outcome> {
+      return Outcome::Complete(TW_TRY(function(trial)));
+    };
     for (int seed = first; seed < first + seeds; ++seed) {
-      const auto values = TW_TRY(Run(sampler, static_cast<std::uint64_t>(seed), 300, 1,
-                                     [&](Trial& trial) -> Result<Outcome> {
-                                       return Outcome::Complete(TW_TRY(function(trial)));
-                                     }));
+      const auto values = TW_TRY(Run(sampler, static_cast<std::uint64_t>(seed), 300, 1, objective));
       const auto best = [&](std::ptrdiff_t budget) {
         return *std::min_element(values.begin(), values.begin() + budget);
       };

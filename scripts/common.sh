@@ -108,6 +108,21 @@ venv_for() {
   echo "$folder"
 }
 
+# bench_peer NAME PRESET TARGET [TAG...]: what bench/peers/NAME needs from nothing: packages (those of the tags, too), TARGET
+# built with PRESET, and its requirements.txt installed. Sets `venv`, and `work`, a folder to keep things in. Speaks on
+# standard error only: what is measured goes to standard output.
+bench_peer() {
+  local folder=bench/peers/$1 build_with=$2 program=$3
+  check_processor
+  work=build/peers-$1
+  shift 3
+  install_packages bench "$@" >&2
+  mkdir -p "$work"
+  # shellcheck disable=SC2034 # for the caller
+  venv=$(venv_for "$folder/requirements.txt")
+  build_preset "$build_with" "$program" >&2
+}
+
 # Node 18 or later with its npm, wherever it comes from: Debian's own packages (tag web) only where there is none.
 have_node() {
   command -v npm >/dev/null && node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 18 ? 1 : 0)' 2>/dev/null
