@@ -25,7 +25,9 @@ Json JsonOf(const Metric& metric) {
   json["value"] = nullptr;
   if (metric.value) json["value"] = *metric.value;
   json["n"] = metric.n;
+  json["annualization"] = nullptr;
   if (metric.annualization) json["annualization"] = *metric.annualization;
+  json["ci95"] = nullptr;
   if (metric.ci95) json["ci95"] = *metric.ci95;
   json["warn"] = metric.warn;
   json["reason"] = nullptr;

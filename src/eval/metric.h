@@ -52,7 +52,8 @@ std::span<const MetricDefinition> AllDefinitions();
 const Metric* Find(std::span<const Metric> metrics, std::string_view id);
 
 /// metrics.md section 12:
-/// {"id":...,"value":...,"n":...,"annualization":...,"ci95":[..],"warn":[..],"reason":null}.
+/// {"id":...,"value":...,"n":...,"annualization":...,"ci95":[..],"warn":[..],"reason":null}. All
+/// keys are always there; what a metric does not have is null.
 std::string ToJson(const Metric& metric);
 /// A JSON array of them.
 std::string ToJson(std::span<const Metric> metrics);

@@ -332,7 +332,9 @@ TEST(MetricTest, JsonHasTheKeysOfSection12) {
   EXPECT_EQ(json["n"], 250);
   EXPECT_TRUE(json["reason"].is_null());
   const std::string null_json = ToJson(*Find(OfReturns({}), "sharpe"));
-  EXPECT_EQ(null_json, R"({"id":"sharpe.v1","value":null,"n":0,"warn":[],"reason":"too_few"})");
+  EXPECT_EQ(null_json,
+            R"({"id":"sharpe.v1","value":null,"n":0,"annualization":null,"ci95":null,"warn":[],)"
+            R"("reason":"too_few"})");
 }
 
 TEST(MetricTest, EveryMetricHasADefinitionAndTheDefinitionsAreUnique) {

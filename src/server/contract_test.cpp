@@ -4,6 +4,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <fstream>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -31,6 +32,10 @@ Json FromYaml(const YAML::Node& node) {
   if (node.Tag() == "!") return text;
   const Json parsed = Json::parse(text, nullptr, false);
   return parsed.is_discarded() || parsed.is_string() ? Json(text) : parsed;
+}
+
+bool Contains(const Json& list, const Json& value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
 }
 
 // As much of JSON Schema as the file uses.
@@ -61,10 +66,6 @@ class Checker {
  private:
   void Fail(const std::string& where, const std::string& what) {
     if (failures_.size() < 10) failures_.push_back(where + ": " + what);
-  }
-
-  static bool Contains(const Json& list, const Json& value) {
-    return std::find(list.begin(), list.end(), value) != list.end();
   }
 
   static bool HasType(const Json& value, const Json& type) {
@@ -190,6 +191,32 @@ TEST_F(ContractTest, RoutesAndFileNameTheSameOperations) {
   for (const Api::RouteName& route : Api::Routes())
     routed.insert(route.method + " " + route.pattern + (route.needs_token ? " token" : ""));
   EXPECT_EQ(routed, described);
+}
+
+// What has no value is null: a page or a script never has to tell an absent key from an empty one.
+// Only what a client sends may leave out.
+TEST_F(ContractTest, ObjectsOfAnswersAreClosedAndLeaveNothingOut) {
+  const std::set<std::string> sent = {"CostOverrides", "WhatIf", "SimulationRequest"};
+  int objects = 0;
+  std::function<void(const Json&, const std::string&)> walk = [&](const Json& node,
+                                                                  const std::string& where) {
+    if (node.is_object() && node.contains("properties") && node["properties"].is_object() &&
+        node.contains("type") && node["type"] == "object") {
+      ++objects;
+      EXPECT_TRUE(node.contains("additionalProperties")) << where;
+      for (const auto& [key, property] : node["properties"].items()) {
+        EXPECT_TRUE(node.contains("required") && Contains(node["required"], key))
+            << where << " may lack " << key;
+      }
+    }
+    if (!node.is_structured()) return;
+    for (const auto& [key, item] : node.items()) walk(item, where + "/" + key);
+  };
+  for (const auto& [name, schema] : file_["components"]["schemas"].items()) {
+    if (!sent.contains(name)) walk(schema, name);
+  }
+  walk(file_["paths"], "paths");
+  EXPECT_GT(objects, 50);
 }
 
 TEST_F(ContractTest, EveryAnswerIsOneThatTheFileDescribes) {

@@ -126,14 +126,7 @@ Json MarkersJson(const std::vector<Marker>& markers) {
 }  // namespace
 
 Json MetricsJson(const std::vector<eval::Metric>& metrics) {
-  Json json = Json::parse(eval::ToJson(metrics));
-  // A page should not have to tell an absent key from a null one.
-  for (Json& metric : json) {
-    for (const char* key : {"annualization", "ci95", "reason"}) {
-      if (!metric.contains(key)) metric[key] = nullptr;
-    }
-  }
-  return json;
+  return Json::parse(eval::ToJson(metrics));
 }
 
 net::ServerResponse Attachment(std::string content, const std::string& type,
