@@ -190,5 +190,19 @@ TEST_F(ApiTest, AnEmptyHomeSaysWhatToDo) {
   EXPECT_EQ(api.Handle(Request("POST", "/api/v1/simulations", R"({"model": "m"})")).status, 404);
 }
 
+TEST_F(ApiTest, TheWindowOfATrainingsLookIsItsHoldout) {
+  const std::string name = home_.model.substr(0, home_.model.find(':'));
+  const Json detail = Get("/models/walk%20model/versions/1");
+  const Json trials = Get("/trials");
+  const auto& looks = trials["holdout_looks"];
+  const auto look = std::ranges::find_if(
+      looks, [&](const Json& each) { return each["model"] == name && each["who"] == "train"; });
+  ASSERT_NE(look, looks.end());
+  const Json entry = Get("/instruments")["instruments"][0];
+  const UnixNanos last = ParseIso(Text(entry["last"])).value();
+  EXPECT_EQ((*look)["window"], "EURUSD 60min " + Text(detail["manifest"]["holdout_from"]) + ".." +
+                                   FormatIso(UnixNanos(last.nanos() + 3'600'000'000'000)));
+}
+
 }  // namespace
 }  // namespace tw::server

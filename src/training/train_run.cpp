@@ -261,7 +261,8 @@ class Training {
     std::optional<TradedStretch> holdout;
     const bool has_holdout = outcome.split.holdout.size() > 0;
     const bool begun_before = TW_TRY(ReadConclusion());
-    if (has_holdout && !begun_before) TW_TRY(LookAtHoldout(report.model_name));
+    if (has_holdout && !begun_before)
+      TW_TRY(LookAtHoldout(report.model_name, outcome.split.holdout));
     TW_TRY(WriteConclusion());
     if (has_holdout) {
       report.trials.holdout_looks =
@@ -325,10 +326,9 @@ class Training {
     return ReadTrialRecord(services_.ledger, Family());
   }
 
-  Result<void> LookAtHoldout(const std::string& model) {
+  Result<void> LookAtHoldout(const std::string& model, eval::IndexRange bars) {
     tracking::HoldoutLook look;
-    look.key =
-        TrialKeyOf(style_, config_text_, *data_, {data_->world.rows() - 1, data_->world.rows()});
+    look.key = TrialKeyOf(style_, config_text_, *data_, bars);
     look.family = Family();
     look.who = request_.who;
     look.model = model;
