@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kPackagesMax = 16;
 constexpr std::int64_t kMarketBytesMax = 512LL << 20;
 constexpr std::size_t kFirstValidMax = 256;
+constexpr std::size_t kFeatureBytesMax = std::size_t{768} << 20U;
 
 std::int64_t BytesOf(const store::BarTable& bars) {
   const std::int64_t columns = 1 + 4 + (bars.has_ask() ? 4 : 0) + (bars.volume.empty() ? 0 : 1) +
@@ -137,8 +138,7 @@ std::int64_t SimulationResult::bytes() const {
   const auto rows = static_cast<std::int64_t>(data.world.rows());
   const auto marks = static_cast<std::int64_t>(outcome.stretch.result.equity.size());
   const auto& result = outcome.stretch.result;
-  return rows * static_cast<std::int64_t>(sizeof(sim::WorldBar) + 16) +
-         static_cast<std::int64_t>(data.features.values.size() * sizeof(float)) + marks * 52 +
+  return rows * static_cast<std::int64_t>(sizeof(sim::WorldBar) + 16) + marks * 52 +
          static_cast<std::int64_t>(result.fills.size() * sizeof(sim::Fill) +
                                    result.trades.size() * sizeof(sim::Trade)) +
          (1 << 16);
@@ -230,9 +230,8 @@ Result<training::BacktestStyle> Engine::StyleOf(const SimulationRequest& request
 // The first bar of all the store's bars that has complete features; where a part of them begins
 // must not change which bars are traded.
 Result<std::int64_t> Engine::FirstValidBar(const training::MarketData& market,
-                                           const training::StyleConfig& style) {
+                                           const features::FeatureSet& set) {
   constexpr std::int64_t kProbe = 50'000;
-  const auto set = TW_TRY(features::FeatureSet::Compile(style.features, market.bars.timeframe));
   const std::string key = market.sha256 + set.fingerprint();
   {
     const std::scoped_lock lock(valid_mutex_);
@@ -248,8 +247,31 @@ Result<std::int64_t> Engine::FirstValidBar(const training::MarketData& market,
   return first;
 }
 
-Result<void> Engine::Prepare(const SimulationRequest& request, const training::MarketData& market,
-                             const training::StyleConfig& style, SimulationResult& result) {
+std::optional<features::FeatureMatrix> Engine::TakeFeatures(const std::string& key) {
+  const std::scoped_lock lock(features_mutex_);
+  const auto found =
+      std::ranges::find_if(features_, [&](const KeptFeatures& kept) { return kept.key == key; });
+  if (key.empty() || found == features_.end()) return std::nullopt;
+  features::FeatureMatrix matrix = std::move(found->matrix);
+  features_.erase(found);
+  return matrix;
+}
+
+void Engine::KeepFeatures(const std::string& key, features::FeatureMatrix matrix) {
+  if (key.empty()) return;
+  const std::scoped_lock lock(features_mutex_);
+  std::erase_if(features_, [&](const KeptFeatures& kept) { return kept.key == key; });
+  features_.push_front({key, std::move(matrix)});
+  std::size_t bytes = 0;
+  for (auto it = features_.begin(); it != features_.end();) {
+    bytes += it->matrix.values.size() * sizeof(float);
+    it = bytes > kFeatureBytesMax ? features_.erase(it) : std::next(it);
+  }
+}
+
+Result<std::string> Engine::Prepare(const SimulationRequest& request,
+                                    const training::MarketData& market,
+                                    const training::StyleConfig& style, SimulationResult& result) {
   const eval::IndexRange period = TW_TRY(PeriodRows(market.bars, request.from, request.to));
   if (period.size() < 2) {
     return Error{ErrorCode::kNotFound,
@@ -266,15 +288,20 @@ Result<void> Engine::Prepare(const SimulationRequest& request, const training::M
                             .bars = SliceBars(market.bars, begin, period.end),
                             .conversions = market.conversions,
                             .sha256 = market.sha256};
-  if (request.what_if) {
+  const bool other_bars = request.what_if && (request.what_if->missing > 0 ||
+                                              request.what_if->path != WhatIf::Path::kHistory);
+  std::string key;
+  if (other_bars) {
     part.bars =
         ApplyWhatIf(part.bars, *request.what_if, {period.begin - begin, period.end - begin});
+  } else {
+    key = fmt::format("{}|{}|{}|{}", market.sha256, set.fingerprint(), begin, period.end);
   }
-  result.data = TW_TRY(training::BuildDataset(part, style));
+  result.data = TW_TRY(training::BuildDataset(part, style, TakeFeatures(key)));
   result.data.features.first_valid_bar =
-      std::max<std::int64_t>(0, TW_TRY(FirstValidBar(market, style)) - begin);
+      std::max<std::int64_t>(0, TW_TRY(FirstValidBar(market, set)) - begin);
   result.first_bar = begin;
-  return {};
+  return key;
 }
 
 // A view is not counted, so it must not show what was never looked at.
@@ -309,7 +336,7 @@ Result<std::shared_ptr<const SimulationResult>> Engine::Run(const SimulationRequ
   result->decider = model.reference();
   result->what_if = request.what_if.has_value();
   result->currency = style.style.world.currency;
-  TW_TRY(Prepare(request, *market, style.style, *result));
+  const std::string features_key = TW_TRY(Prepare(request, *market, style.style, *result));
   training::BacktestRequest backtest;
   backtest.model = *model.package;
   backtest.decider = result->decider;
@@ -330,6 +357,8 @@ Result<std::shared_ptr<const SimulationResult>> Engine::Run(const SimulationRequ
     if (hooks.on_traded) hooks.on_traded();
   };
   auto outcome = training::TradePeriod(backtest, style, result->data, options);
+  // A result that is kept does without them; the next run of the same bars does not.
+  KeepFeatures(features_key, std::exchange(result->data.features, {}));
   if (!outcome.ok()) {
     const Error& error = outcome.error();
     return error.code == ErrorCode::kNotFound ? error.WithContext("/from") : error;

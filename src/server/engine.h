@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -69,7 +70,9 @@ struct SimulationResult {
   std::string decider;  // "name:3"
   bool what_if = false;
   std::string currency;
-  training::Dataset data;      // the period and what its features look back upon
+  /// The period and what its features look back upon; the features themselves are gone once it has
+  /// traded.
+  training::Dataset data;
   std::int64_t first_bar = 0;  // of the store's bars, the first of `data`
   training::BacktestOutcome outcome;
   std::vector<MonthResult> months;
@@ -91,9 +94,9 @@ struct SimulationHooks {
 };
 
 /// Runs backtests as `tradewind backtest` does, and keeps what many of them share: model packages,
-/// which never change, and the bars of a store's generation. Only the period and what its features
-/// look back upon is prepared; results are the same to the bit. Calls from several threads are
-/// safe.
+/// which never change, the bars of a store's generation, and the latest features. Only the period
+/// and what its features look back upon is prepared; results are the same to the bit. Calls from
+/// several threads are safe.
 class Engine {
  public:
   explicit Engine(const ServerServices& services) : services_(services) {}
@@ -134,11 +137,20 @@ class Engine {
     std::int64_t bytes = 0;
   };
 
+  struct KeptFeatures {
+    std::string key;
+    features::FeatureMatrix matrix;
+  };
+
   Result<std::int64_t> FirstValidBar(const training::MarketData& market,
-                                     const training::StyleConfig& style);
-  /// Sets data and first_bar.
-  Result<void> Prepare(const SimulationRequest& request, const training::MarketData& market,
-                       const training::StyleConfig& style, SimulationResult& result);
+                                     const features::FeatureSet& set);
+  /// Sets data and first_bar. Gives what the features may be kept by; empty for those of a what-if
+  /// view's bars.
+  Result<std::string> Prepare(const SimulationRequest& request, const training::MarketData& market,
+                              const training::StyleConfig& style, SimulationResult& result);
+  /// The features are taken, not copied: two runs at once of the same make their own.
+  std::optional<features::FeatureMatrix> TakeFeatures(const std::string& key);
+  void KeepFeatures(const std::string& key, features::FeatureMatrix matrix);
   Result<void> CheckView(const training::BacktestRequest& backtest,
                          const training::BacktestStyle& style, const training::Dataset& data);
 
@@ -149,6 +161,8 @@ class Engine {
   std::map<std::string, std::shared_ptr<const training::ModelPackage>> packages_;  // by model id
   std::mutex valid_mutex_;
   std::map<std::string, std::int64_t> first_valid_;  // by hash of bars and of features
+  std::mutex features_mutex_;
+  std::list<KeptFeatures> features_;  // the latest first
 };
 
 }  // namespace tw::server

@@ -89,6 +89,27 @@ double SortKey(const sim::Trade& trade, const std::string& sort, double pip) {
   return static_cast<double>(trade.entry_time.nanos());
 }
 
+// Puts the first `end` of `rows` in order; equal ones stay in that of their entries.
+void SortTrades(const std::vector<sim::Trade>& trades, const std::string& sort, bool descending,
+                double pip, std::size_t end, std::vector<std::size_t>& rows) {
+  struct Keyed {
+    double key;
+    std::size_t row;
+  };
+
+  std::vector<Keyed> keyed;
+  keyed.reserve(rows.size());
+  for (const std::size_t row : rows) {
+    const double key = SortKey(trades[row], sort, pip);
+    keyed.push_back({descending ? -key : key, row});
+  }
+  std::ranges::partial_sort(keyed, keyed.begin() + static_cast<std::ptrdiff_t>(end),
+                            [](const Keyed& a, const Keyed& b) {
+                              return a.key < b.key || (a.key == b.key && a.row < b.row);
+                            });
+  for (std::size_t i = 0; i < end; ++i) rows[i] = keyed[i].row;
+}
+
 struct TradeFilter {
   std::string direction;
   std::string outcome;
@@ -242,13 +263,10 @@ Answer Handlers::ListTrades(Call& call) {
     wins += trades[i].parts.net > 0 ? 1 : 0;
     losses += trades[i].parts.net < 0 ? 1 : 0;
   }
-  std::ranges::stable_sort(fitting, [&](std::size_t a, std::size_t b) {
-    const double left = SortKey(trades[a], sort, pip);
-    const double right = SortKey(trades[b], sort, pip);
-    return descending ? left > right : left < right;
-  });
+  const std::size_t end = std::min(fitting.size(), offset + limit);
+  SortTrades(trades, sort, descending, pip, end, fitting);
   Json page = Json::array();
-  for (std::size_t i = offset; i < std::min(fitting.size(), offset + limit); ++i)
+  for (std::size_t i = offset; i < end; ++i)
     page.push_back(TradeJson(trades[fitting[i]], fitting[i], pip));
   return Reply({{"total", fitting.size()},
                 {"offset", offset},

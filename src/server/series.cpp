@@ -71,15 +71,19 @@ MarkerKind KindOf(const sim::Fill& fill) {
   return fill.units > 0 ? MarkerKind::kBuy : MarkerKind::kSell;
 }
 
-// Fills in the order of their rows; those of one point and kind become one marker.
-std::vector<Marker> MarkersOf(const sim::BacktestResult& result, Rows marks, std::size_t step) {
+// Fills in the order of their rows; those of one stretch of `step` marks and kind become one
+// marker.
+std::vector<Marker> MergedFills(const sim::BacktestResult& result, Rows marks, std::size_t step) {
   std::vector<Marker> markers;
   std::array<std::size_t, 5> at_kind{};  // index + 1 into markers, of the present point
   std::size_t point = std::numeric_limits<std::size_t>::max();
-  for (const sim::Fill& fill : result.fills) {
-    if (fill.row < result.first_row) continue;
+  const auto row = [&](std::size_t mark) {
+    return result.first_row + static_cast<std::int64_t>(mark);
+  };
+  auto at_fill = std::ranges::lower_bound(result.fills, row(marks.begin), {}, &sim::Fill::row);
+  for (; at_fill != result.fills.end() && at_fill->row < row(marks.end); ++at_fill) {
+    const sim::Fill& fill = *at_fill;
     const auto mark = static_cast<std::size_t>(fill.row - result.first_row);
-    if (mark < marks.begin || mark >= marks.end) continue;
     const std::size_t now = (mark - marks.begin) / step;
     if (now != point) at_kind.fill(0);
     point = now;
@@ -97,6 +101,19 @@ std::vector<Marker> MarkersOf(const sim::BacktestResult& result, Rows marks, std
       marker.price = (marker.price * before + Money(fill.price) * weight) / (before + weight);
     marker.units += fill.units;
     ++marker.count;
+  }
+  return markers;
+}
+
+// Half as many markers as points at most, or what is there: more would hide each other and the
+// price. A stretch has a marker a kind.
+std::vector<Marker> MarkersOf(const sim::BacktestResult& result, Rows marks, std::size_t step,
+                              std::int64_t max_points) {
+  const auto most = static_cast<std::size_t>(std::max<std::int64_t>(64, max_points / 2));
+  std::vector<Marker> markers = MergedFills(result, marks, step);
+  while (markers.size() > most && step < marks.end - marks.begin) {
+    step *= 2;
+    markers = MergedFills(result, marks, step);
   }
   return markers;
 }
@@ -165,7 +182,7 @@ BacktestSeries SeriesOf(const sim::World& world, const sim::BacktestResult& resu
     out.position_min.push_back(*std::ranges::min_element(held));
     out.position_max.push_back(*std::ranges::max_element(held));
   }
-  out.markers = MarkersOf(result, marks, step);
+  out.markers = MarkersOf(result, marks, step, window.max_points);
   return out;
 }
 

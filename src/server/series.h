@@ -35,7 +35,7 @@ enum class MarkerKind : std::uint8_t { kBuy, kSell, kStopLoss, kTakeProfit, kSto
 
 std::string_view NameOf(MarkerKind kind);
 
-/// Fills of one point and kind.
+/// Fills of one kind, of one point or of a few when there are many.
 struct Marker {
   std::int64_t time_ms = 0;  // of the first
   double price = 0;          // mean, weighted by size

@@ -79,6 +79,8 @@ TEST(SeriesTest, DecimatedRunsKeepDrawdownExtremesAndEveryFill) {
     }
     EXPECT_EQ(fills, static_cast<std::int64_t>(run.result.fills.size()));
     EXPECT_EQ(units, run.result.position.back());
+    EXPECT_LE(static_cast<std::int64_t>(few.markers.size()),
+              std::max<std::int64_t>(64, points / 2));
   }
 }
 

@@ -325,11 +325,13 @@ class Simulations::Impl : public std::enable_shared_from_this<Impl> {
     std::ranges::sort(ended);
     std::vector<std::shared_ptr<const SimulationResult>> dropped;
     std::int64_t bytes = 0;
+    constexpr int kKeptAlways = 2;
     int kept = 0;
     for (const auto& [number, id] : ended) {
       Entry& entry = entries_.at(id);
       bytes += entry.bytes;
-      const bool fits = kept < limits_.kept_max && (kept == 0 || bytes <= limits_.kept_bytes_max);
+      const bool fits =
+          kept < limits_.kept_max && (kept < kKeptAlways || bytes <= limits_.kept_bytes_max);
       if (fits) {
         ++kept;
         continue;

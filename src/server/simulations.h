@@ -41,8 +41,8 @@ std::string ToJson(const SimulationInfo& info);
 struct SimulationLimits {
   int workers = 2;       // run at once
   int waiting_max = 32;  // more are refused
-  /// Ended ones that stay, the latest: by number, and by the memory of their results. The last
-  /// result always stays.
+  /// Ended ones that stay, the latest: by number, and by the memory of their results. The last two
+  /// always stay, however large: a page shows them beside each other.
   int kept_max = 50;
   std::int64_t kept_bytes_max = 512LL << 20;
 };

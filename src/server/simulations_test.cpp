@@ -46,6 +46,30 @@ class EngineTest : public ::testing::Test {
   Engine engine_{home_.Services()};
 };
 
+TEST_F(EngineTest, FeaturesThatAreKeptGiveTheSameOrders) {
+  SimulationRequest request = Request();
+  const auto first = Run(request);
+  EXPECT_TRUE(first->data.features.values.empty()) << "a result does without them";
+  request.costs.spread_multiplier = 3;
+  const auto dear = Run(request);
+  request.from = "2015-03-09";
+  const auto later = Run(request);
+  request.costs.spread_multiplier.reset();
+  request.from = "2015-03-02";
+  const auto again = Run(request);
+  const auto hash = [](const auto& run) {
+    return run->outcome.stretch.result.OrderHash(run->first_bar);
+  };
+  EXPECT_EQ(hash(again), hash(first));
+  EXPECT_NE(dear->outcome.stretch.result.totals.spread,
+            first->outcome.stretch.result.totals.spread);
+  Engine fresh{home_.Services()};
+  request.from = "2015-03-09";
+  request.costs.spread_multiplier = 3;
+  const auto alone = fresh.Run(request, fresh.Resolve(request.model).value(), {}).value();
+  EXPECT_EQ(hash(later), hash(alone));
+}
+
 TEST_F(EngineTest, GivesWhatTheCommandGivesToTheBit) {
   for (const auto& [from, to] :
        std::vector<std::pair<std::string, std::string>>{{"2015-03-02", "2015-05-29"},
@@ -264,6 +288,21 @@ TEST_F(SimulationsTest, TheOldestMakeRoomAndQueuesEnd) {
   EXPECT_EQ(Ended(simulations, last).state, SimulationState::kDone);
   EXPECT_LE(simulations.CountAll().kept, 3);
   EXPECT_TRUE(simulations.ResultOf(last).ok());
+}
+
+TEST_F(SimulationsTest, TheLastTwoResultsStayHoweverLarge) {
+  SimulationLimits limits;
+  limits.workers = 1;
+  limits.kept_bytes_max = 1;
+  Simulations simulations(engine_, limits);
+  std::vector<std::string> ids;
+  for (int i = 0; i < 3; ++i) {
+    ids.push_back(Start(simulations, Request()).id);
+    EXPECT_EQ(Ended(simulations, ids.back()).state, SimulationState::kDone);
+  }
+  EXPECT_EQ(simulations.ResultOf(ids[0]).error().code, ErrorCode::kNotFound);
+  EXPECT_TRUE(simulations.ResultOf(ids[1]).ok());
+  EXPECT_TRUE(simulations.ResultOf(ids[2]).ok());
 }
 
 TEST_F(SimulationsTest, WhatWaitsOrRunsCanBeCancelled) {

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <set>
+#include <utility>
 
+#include "base/check.h"
 #include "base/files.h"
 #include "market/fx_calendar.h"
 
@@ -92,7 +94,8 @@ Result<MarketData> ReadMarketData(const store::Store& store, const StyleConfig& 
   return market;
 }
 
-Result<Dataset> BuildDataset(const MarketData& market, const StyleConfig& style) {
+Result<Dataset> BuildDataset(const MarketData& market, const StyleConfig& style,
+                             std::optional<features::FeatureMatrix> known) {
   std::vector<const store::BarTable*> conversions;
   for (const store::BarTable& table : market.conversions) conversions.push_back(&table);
   Dataset data{.entry = market.entry,
@@ -100,9 +103,15 @@ Result<Dataset> BuildDataset(const MarketData& market, const StyleConfig& style)
                .features = {},
                .bars_sha256 = market.sha256,
                .note = {}};
-  const features::FeatureSet set =
-      TW_TRY(features::FeatureSet::Compile(style.features, market.bars.timeframe));
-  data.features = TW_TRY(set.Batch(market.bars));
+  if (known) {
+    TW_CHECK(known->rows == data.world.rows(), "features of {} bars for {}", known->rows,
+             data.world.rows());
+    data.features = std::move(*known);
+  } else {
+    const features::FeatureSet set =
+        TW_TRY(features::FeatureSet::Compile(style.features, market.bars.timeframe));
+    data.features = TW_TRY(set.Batch(market.bars));
+  }
   data.note = NoteOf(data.world, market.bars);
   return data;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,8 +37,10 @@ struct Dataset {
 /// Errors: kNotFound (no such bars), kConfig (dates), kBadData.
 Result<MarketData> ReadMarketData(const store::Store& store, const StyleConfig& style);
 
-/// Prepares bars for trading. Errors: kNotFound (pairs to import), kConfig (features), kBadData.
-Result<Dataset> BuildDataset(const MarketData& market, const StyleConfig& style);
+/// Prepares bars for trading; `known` are the features of these bars where somebody has them
+/// already. Errors: kNotFound (pairs to import), kConfig (features), kBadData.
+Result<Dataset> BuildDataset(const MarketData& market, const StyleConfig& style,
+                             std::optional<features::FeatureMatrix> known = std::nullopt);
 
 /// Both.
 Result<Dataset> LoadDataset(const store::Store& store, const StyleConfig& style);
