@@ -48,8 +48,27 @@ export const getSimulation = (id: string, signal?: Signal) => get<Simulation>(`s
 export const cancelSimulation = (id: string) => post<Simulation>(`simulations/${id}/cancel`, undefined);
 export const deleteSimulation = (id: string) => change('DELETE', `simulations/${id}`);
 export const getResult = (id: string, signal?: Signal) => get<Result>(`simulations/${id}/result`, {}, signal);
-export const getSeries = (id: string, window: Window, signal?: Signal) =>
-  get<Series>(`simulations/${id}/series`, windowQuery(window), signal);
+
+// What the chart will ask for once the page around it is there is asked for beside the result.
+let chartPoints = 0;
+let early: { id: string; maxPoints: number; series: Promise<Series> }[] = [];
+const EARLY_MAX = 2;
+/** Asks for the whole period, with as many points as the chart asked for last. */
+export function expectSeries(id: string): void {
+  if (!chartPoints) return;
+  const series = get<Series>(`simulations/${id}/series`, windowQuery({ maxPoints: chartPoints }));
+  // Who asks for it learns of the failure.
+  series.catch(() => undefined);
+  early = [...early.slice(1 - EARLY_MAX), { id, maxPoints: chartPoints, series }];
+}
+export function getSeries(id: string, window: Window, signal?: Signal): Promise<Series> {
+  chartPoints = window.maxPoints;
+  const whole = window.from === undefined && window.to === undefined;
+  const found = whole ? early.find((each) => each.id === id && each.maxPoints === window.maxPoints) : undefined;
+  if (!found) return get<Series>(`simulations/${id}/series`, windowQuery(window), signal);
+  early = early.filter((each) => each !== found);
+  return found.series;
+}
 export const compareSimulations = (id: string, other: string, signal?: Signal) =>
   get<Comparison>(`simulations/${id}/compare/${other}`, {}, signal);
 

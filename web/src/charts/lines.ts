@@ -89,7 +89,7 @@ export function candleFigure(candles: Candles, palette: Colours, narrow: boolean
     data: [{ ...priceTrace(candles, palette), hoverinfo: 'x+y', yhoverformat: `.${candles.digits}f` }],
     layout: baseLayout(palette, {
       margin: { l: narrow ? 48 : 60, r: 10, t: 6, b: 26 }, ...(narrow ? { dragmode: false } : {}),
-      xaxis: axis(palette, { type: 'date', rangeslider: { visible: false }, nticks: narrow ? 5 : 10, rangebreaks: breaks(candles.time, barMs(candles.freq) * candles.bars_per_point) }),
+      xaxis: axis(palette, { type: 'date', rangeslider: { visible: false }, nticks: narrow ? 4 : 8, tickangle: 0, rangebreaks: breaks(candles.time, barMs(candles.freq) * candles.bars_per_point) }),
       yaxis: axis(palette, { fixedrange: true, tickformat: `.${Math.min(candles.digits, narrow ? 4 : 5)}f`, nticks: 6, zeroline: false }),
     }),
   };

@@ -46,6 +46,7 @@ function markerTraces(series: Series, palette: Colours): Json[] {
   for (const [name, style] of Object.entries(KINDS)) {
     const rows = kind.flatMap((each, row) => (each === name ? [row] : []));
     if (!rows.length) continue;
+    const sizes = rows.map((row) => size + Math.min(5, 1.6 * Math.log2(Math.max(1, merged[row] ?? 1))));
     traces.push({
       type: 'scatter', mode: 'markers', xaxis: 'x', yaxis: 'y', name: style.name,
       x: rows.map((row) => time[row]), y: rows.map((row) => price[row]),
@@ -56,7 +57,8 @@ function markerTraces(series: Series, palette: Colours): Json[] {
       hovertemplate: '%{text}<extra></extra>',
       marker: {
         symbol: style.symbol, color: palette[style.colour], opacity: size > 6 ? 1 : 0.75, line: { color: palette.card, width: size > 7 ? 1 : 0.5 },
-        size: rows.map((row) => size + Math.min(5, 1.6 * Math.log2(Math.max(1, merged[row] ?? 1)))),
+        // One size for all is drawn quicker than the same for each.
+        size: sizes.every((each) => each === sizes[0]) ? sizes[0] : sizes,
       },
     });
   }
@@ -151,7 +153,7 @@ export function simFigure(view: SimFigure, palette: Colours): Figure {
       margin: { l: view.narrow ? 48 : 64, r: 10, t: 16, b: 26 }, hovermode: 'x', hoverdistance: 20, spikedistance: -1,
       xaxis: axis(palette, {
         type: 'date', range: view.range, anchor: 'y4', rangeslider: { visible: false }, showspikes: true, spikemode: 'across',
-        spikethickness: 1, spikedash: 'solid', spikecolor: palette.muted, spikesnap: 'cursor', nticks: view.narrow ? 5 : 10, showgrid: true,
+        spikethickness: 1, spikedash: 'solid', spikecolor: palette.muted, spikesnap: 'cursor', nticks: view.narrow ? 4 : 8, tickangle: 0, showgrid: true,
         rangebreaks: breaks(a.time, view.barMs * a.bars_per_point),
       }),
       yaxis: side('price', { tickformat: `.${Math.min(a.digits, view.narrow ? 4 : 5)}f` }),

@@ -3,13 +3,16 @@
 const MINUS = '\u2212';
 const NONE = '\u2013';
 
+// Kept by their decimals: making one takes a hundred times as long as using it.
+const formatters: Intl.NumberFormat[] = [];
+function formatter(decimals: number): Intl.NumberFormat {
+  return (formatters[decimals] ??= new Intl.NumberFormat('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals }));
+}
+
 /** "1,234.50"; a true minus sign, so that columns line up. Missing and non-finite values are a dash. */
 export function number(value: number | null | undefined, decimals = 2): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
-  const text = Math.abs(value).toLocaleString('en-US', {
-    minimumFractionDigits: decimals,
-    maximumFractionDigits: decimals,
-  });
+  const text = formatter(decimals).format(Math.abs(value));
   return value < 0 && /[1-9]/.test(text) ? MINUS + text : text;
 }
 

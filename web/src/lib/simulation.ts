@@ -1,6 +1,6 @@
 // One simulation as a page sees it: started or found again, followed to its end, with its result.
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import { cancelSimulation, getResult, getSimulation, startSimulation } from '../api/calls';
+import { cancelSimulation, expectSeries, getResult, getSimulation, startSimulation } from '../api/calls';
 import { ApiError, listen } from '../api/http';
 import type { Result, Simulation, SimulationRequest } from '../api/types';
 
@@ -46,6 +46,7 @@ export function useSimulation(): SimHandle {
       }
       if (signal.aborted) return undefined;
       if (simulation.state === 'done') {
+        expectSeries(simulation.id);
         const result = await getResult(simulation.id, signal);
         if (!signal.aborted) setState({ phase: 'done', simulation, result, error: undefined });
       } else if (simulation.state === 'failed') {

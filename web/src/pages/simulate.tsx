@@ -104,7 +104,6 @@ export function SimulatePage(props: { query: Record<string, string> }) {
     }
     setTrade(undefined);
     look(undefined);
-    replaceAddress(formatRoute('simulate', [], queryOf(what)));
     // On a phone the form fills the screen, and what was asked for would appear below it.
     if (innerWidth < 760) shown.current?.scrollIntoView({ behavior: 'smooth' });
     const simulate = choices.detail?.simulate;
@@ -112,6 +111,7 @@ export function SimulatePage(props: { query: Record<string, string> }) {
     const first = a.start(requestOf(what, what.model));
     const second = what.other ? b.start({ ...requestOf(same, what.other), ...(simulate ? { freq: simulate.freq } : {}) }) : undefined;
     if (!what.other) b.clear();
+    replaceAddress(formatRoute('simulate', [], queryOf(what)));
     const [one, two] = await Promise.all([first, second]);
     if (one) replaceAddress(formatRoute('simulate', [], { ...queryOf(what), sim: one.id, sim2: two?.id }));
     recent.current?.();
@@ -187,7 +187,7 @@ export function SimulatePage(props: { query: Record<string, string> }) {
           {Boolean(choices.error) && !choices.models && <Problem error={choices.error} retry={choices.reload} />}
           <div class="fields flow">
             <ModelSelect label="Model" value={form.model} models={choices.models ?? []} error={errors.model} onChange={(model) => change({ model, instrument: '' })} />
-            <ModelSelect label="Beside it" none="nothing" value={form.other} models={choices.models ?? []} error={errors.other} onChange={(other) => change({ other })} />
+            <ModelSelect label="Compare with" none="nothing" value={form.other} models={choices.models ?? []} error={errors.other} onChange={(other) => change({ other })} />
             <InstrumentField form={form} choices={choices} error={errors.instrument} onChange={change} />
             <PeriodFields form={form} choices={choices} errors={errors} onChange={change} />
             <CostFields costs={form.costs} choices={choices} errors={errors} onChange={(costs) => change({ costs })} />
