@@ -18,10 +18,10 @@ export async function freePort() {
 }
 
 /** `tradewind serve` on a store; its address, and the one that carries the token. */
-export async function serve(binary, home, web, port) {
+export async function serve(binary, home, web, port, env = {}) {
   const child = spawn(binary, ['serve', '--store', home, '--web', web, '--port', String(port)], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, TRADEWIND_HOME: home },
+    env: { ...process.env, TRADEWIND_HOME: home, ...env },
   });
   running.add(child);
   const ended = new Promise((resolve) => child.once('exit', (code, signal) => {
@@ -46,6 +46,7 @@ export async function serve(binary, home, web, port) {
   const base = url.slice(0, url.indexOf('#'));
   return {
     base,
+    pid: child.pid,
     url,
     token: /token=([^&\s]+)/.exec(url)[1],
     said: () => said,

@@ -1,12 +1,12 @@
 // The workflow of somebody who has run the quickstart, errors included; figures are compared with the command line's.
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { promisify } from 'node:util';
 import { accessibility, launch, Watch } from './browser.mjs';
 import { freePort, killAll, serve } from './server.mjs';
+import { addressOf, amount, chart, cli as ask, drawn, headline, metric, near, openSimulate, press, turn } from './steps.mjs';
 
 const BINARY = process.env.TW_BINARY;
 const HOME = process.env.TRADEWIND_HOME;
@@ -19,40 +19,9 @@ let browser;
 let server;
 let watch;
 let port;
-const run = promisify(execFile);
-
-/** The command line's answer, the oracle of what the pages show. */
-async function cli(...args) {
-  const { stdout } = await run(BINARY, [...args, '--json'], { env: { ...process.env, TRADEWIND_HOME: HOME }, maxBuffer: 1 << 26 });
-  return JSON.parse(stdout);
-}
-
-/** A number as the page writes it, "−1,234.50 USD" or "+3%", back as a number. */
-const amount = (text) => Number(text.replaceAll(',', '').replaceAll('\u2212', '-').replace(/[^\d.+-]/g, ''));
-const metric = (answer, key) => answer.metrics.find((each) => each.id.startsWith(`${key}.v`)).value;
-const near = (actual, expected, slack, what) => assert.ok(Math.abs(actual - expected) <= slack, `${what}: ${actual} is not ${expected}`);
-
-const address = (hash) => `${server.base}#token=${server.token}&${hash.replace(/^#/, '')}`;
-const chart = (page) => page.locator('#chart [data-drawn]');
-const headline = (page) => page.getByTestId('headline-sentence');
-
-async function drawn(page) {
-  await page.waitForFunction(() => document.querySelector('[data-drawn-ms]') && document.querySelector('.js-plotly-plot .main-svg'));
-}
-
-/** Opens Simulate for a period; pressing the button is the test's. */
-async function simulate(page, query) {
-  await page.goto(address(`#/simulate?${new URLSearchParams(query)}`));
-  await page.getByRole('button', { name: 'Simulate', exact: true }).waitFor();
-}
-
-async function press(page) {
-  const button = page.getByRole('button', { name: 'Simulate', exact: true });
-  await page.waitForFunction(() => !document.querySelector('form.panel button[type=submit]')?.disabled);
-  await button.click();
-  await headline(page).waitFor();
-  await drawn(page);
-}
+const cli = (...args) => ask(BINARY, { TRADEWIND_HOME: HOME }, ...args);
+const address = (hash) => addressOf(server, hash);
+const simulate = (page, query) => openSimulate(server, page, query);
 
 /** Waits until the chart's window lies inside these days. */
 async function shows(page, from, to) {
@@ -149,7 +118,7 @@ test('a month of a longer period: its sentence, its bars, its trades', async () 
   await page.getByRole('button', { name: 'March 2017' }).click();
   assert.match(await page.getByTestId('month-sentence').textContent(), /In March 2017, quickstart-eurusd:1 (gained|lost|neither).*of costs inside that/);
   await shows(page, '2017-02-28', '2017-03-31');
-  const entries = await page.locator('#trades tbody tr td:nth-child(2)').allTextContents();
+  const entries = await page.locator('#trades tbody tr td:nth-child(5)').allTextContents();
   assert.ok(entries.length > 0 && entries.every((entry) => entry === 'open' || entry >= '2017-02-28'), 'trades of the month only');
   await page.context().close();
 });
@@ -181,10 +150,10 @@ test('trades sort, filter and lead into the chart', async () => {
   await page.locator('#trades').getByRole('button', { name: 'Net', exact: true }).click();
   await page.waitForFunction(() => document.querySelector('#trades th[aria-sort=descending]')?.textContent === 'Net');
   await page.waitForFunction(() => !document.querySelector('#trades .busy'));
-  const nets = (await cells(8)).map(amount);
+  const nets = (await cells(3)).map(amount);
   assert.deepEqual(nets, [...nets].sort((x, y) => y - x));
   await page.locator('#trades').getByLabel('Side').selectOption('short');
-  await page.waitForFunction(() => [...document.querySelectorAll('#trades tbody tr td:nth-child(3)')].every((cell) => cell.textContent.includes('short')));
+  await page.waitForFunction(() => [...document.querySelectorAll('#trades tbody tr td:nth-child(2)')].every((cell) => cell.textContent.includes('short')));
   const before = Number(await chart(page).getAttribute('data-drawn'));
   await page.locator('#trades tbody tr').nth(1).getByRole('button').click();
   await page.waitForFunction((turn) => Number(document.querySelector('#chart [data-drawn]').getAttribute('data-drawn')) > turn, before);
@@ -202,21 +171,16 @@ test('the chart is driven by keys and by the mouse', async () => {
   await simulate(page, { model: MODEL, from: '2017-02-01', to: '2017-09-29' });
   await press(page);
   const frame = page.locator('#chart [data-drawn]');
-  const turn = async (act) => {
-    const now = Number(await frame.getAttribute('data-drawn'));
-    await act();
-    await page.waitForFunction((old) => Number(document.querySelector('#chart [data-drawn]').getAttribute('data-drawn')) > old, now);
-    return Number(await frame.getAttribute('data-points'));
-  };
+  const move = (act) => turn(page, act);
   await frame.focus();
   const whole = Number(await frame.getAttribute('data-points'));
   assert.ok(whole <= 900, `${whole} points for the whole`);
-  await turn(() => page.keyboard.press('+'));
-  await turn(() => page.keyboard.press('ArrowLeft'));
-  await turn(() => page.keyboard.press('0'));
+  await move(() => page.keyboard.press('+'));
+  await move(() => page.keyboard.press('ArrowLeft'));
+  await move(() => page.keyboard.press('0'));
   assert.equal(Number(await frame.getAttribute('data-points')), whole);
   const box = await page.locator('#chart .nsewdrag').first().boundingBox();
-  await turn(async () => {
+  await move(async () => {
     await page.mouse.move(box.x + box.width * 0.4, box.y + 60);
     await page.mouse.down();
     await page.mouse.move(box.x + box.width * 0.45, box.y + 60, { steps: 4 });
@@ -225,7 +189,7 @@ test('the chart is driven by keys and by the mouse', async () => {
   await page.waitForFunction(() => Number(document.querySelector('#chart [data-drawn]').dataset.to) - Number(document.querySelector('#chart [data-drawn]').dataset.from) < 30 * 86_400_000);
   await page.mouse.move(box.x + box.width * 0.5, box.y + 60);
   await page.waitForFunction(() => /O [\d.]+ H [\d.]+ L/.test(document.querySelector('.readout').textContent));
-  await turn(() => page.mouse.dblclick(box.x + box.width * 0.5, box.y + 60));
+  await move(() => page.mouse.dblclick(box.x + box.width * 0.5, box.y + 60));
   assert.equal(Number(await frame.getAttribute('data-points')), whole, 'a double click shows all again');
   await page.context().close();
 });
@@ -466,6 +430,48 @@ test('data and models: coverage, quality, lineage, verdict', async () => {
   await page.getByTestId('version').getByText('bars unchanged since training').waitFor();
   await page.getByText('Sharpe ratio').first().waitFor();
   assert.deepEqual(await accessibility(page), [], 'models');
+  await page.context().close();
+});
+
+test('what a word means is said on hover, on focus and by a tap', async () => {
+  const { definitions } = await (await fetch(`${server.base}api/v1/metric-definitions`)).json();
+  const meant = (key) => definitions.find((each) => each.key === key).text;
+  const page = await watch.open(browser, { hasTouch: true });
+  await simulate(page, { model: MODEL, from: '2017-03-01', to: '2017-03-31' });
+  await press(page);
+  const tip = page.getByRole('tooltip');
+  const word = (name) => page.getByTestId('headline').getByRole('button', { name, exact: true });
+  await word('Sharpe ratio').hover();
+  assert.equal(await tip.textContent(), meant('sharpe'));
+  await page.mouse.move(5, 5);
+  await tip.waitFor({ state: 'hidden' });
+  await word('Maximum drawdown').focus();
+  assert.equal(await tip.textContent(), meant('max_drawdown'));
+  await word('Net profit').tap();
+  assert.equal(await tip.textContent(), meant('net_profit'));
+  await page.context().close();
+});
+
+test('a champion without an edge needs attention, and its page has versions, alias, verdict and lineage', async () => {
+  await cli('models', 'promote', OTHER);
+  const page = await watch.open(browser);
+  await page.goto(address('#/overview'));
+  const item = page.locator('.attention li', { hasText: 'The champion of careful-eurusd has no proven edge' });
+  await item.getByRole('link', { name: /Look/ }).click();
+  const shown = page.getByTestId('version');
+  await shown.getByText('@champion').waitFor();
+  const known = (await cli('models', 'show', OTHER));
+  const words = await shown.locator('.lead').first().textContent();
+  assert.ok(words.includes(known.tags.verdict), `${words}: ${JSON.stringify(known.tags)}`);
+  assert.equal(await page.getByRole('row', { name: /careful-eurusd/ }).getByText('@champion').count(), 1);
+  assert.ok(await shown.getByText('Learned from').isVisible());
+  for (const hash of ['bars_sha256', 'config_sha256', 'features_sha256']) {
+    const { manifest } = await (await fetch(`${server.base}api/v1/models/careful-eurusd/versions/1`)).json();
+    assert.equal(await shown.getByTitle(manifest[hash]).count(), 1, hash);
+  }
+  await shown.getByRole('link', { name: 'careful-EURUSD' }).click();
+  await page.getByRole('heading', { name: 'careful-EURUSD' }).waitFor();
+  assert.ok(page.url().includes(known.run_id), 'the run that made it');
   await page.context().close();
 });
 

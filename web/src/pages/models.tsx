@@ -45,7 +45,7 @@ function TrainingMetrics(props: { metrics: ModelVersionDetail['metrics']; words:
         rows={rows}
         rowKey={(row) => row.key}
         columns={[
-          { id: 'key', head: 'Metric', cell: (row) => <Define text={props.words.of(row.key)?.text}>{props.words.of(row.key)?.label ?? row.key}</Define> },
+          { id: 'key', head: 'Metric', wrap: true, cell: (row) => <Define text={props.words.of(row.key)?.text}>{props.words.of(row.key)?.label ?? row.key}</Define> },
           { id: 'out', head: 'Out of sample', num: true, cell: (row) => byUnit(row.out, props.words.of(row.key)?.unit) },
           { id: 'held', head: 'Holdout', num: true, cell: (row) => byUnit(row.held, props.words.of(row.key)?.unit) },
         ]}

@@ -62,7 +62,7 @@ function Counts(props: { counts: Overview['counts'] }) {
   const tiles: [string, number, string, string][] = [
     ['Models', counts.models, '#/models', ''],
     ['Runs', counts.runs, '#/experiments', counts.runs_running ? `${count(counts.runs_running)} running` : ''],
-    ['Trials counted', counts.trials, '#/experiments/trials', 'each lowers what luck may claim'],
+    ['Trials counted', counts.trials, '#/experiments/trials', 'the more, the stricter the verdicts'],
     ['Looks at a holdout', counts.holdout_looks, '#/experiments/trials', ''],
     ['Instruments', counts.instruments, '#/data', ''],
     ['Simulations kept', counts.simulations, '#/simulate', ''],

@@ -66,12 +66,15 @@ export function HeadlineTiles(props: { a: Result; b?: Result | undefined; words:
         if (!metric) return null;
         const definition = words.of(metric.id);
         const reason = metric.reason ? words.reasons[metric.reason] ?? metric.reason : '';
+        // The chart goes bar by bar and shows deeper ones than days do.
+        const within = key === 'max_drawdown' ? find(a, 'max_drawdown_intrabar') : undefined;
         return (
           <div class="tile" key={key}>
             <dt><Define text={definition?.text}>{definition?.label ?? key}</Define></dt>
             <dd>
               {metricText(metric, words, '')}
               {reason && <span class="note">{reason}</span>}
+              {within && <span class="note">at days' ends; within {metricText(within, words, '')}</span>}
               {metric.ci95 && <span class="note">{intervalText(metric, words, '')}</span>}
               {b && <span class="other">{metricText(find(b, key), words, '')}</span>}
             </dd>

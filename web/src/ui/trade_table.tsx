@@ -13,15 +13,16 @@ const REASONS: Record<string, string> = {
   decision: 'decision', stop_loss: 'stop loss', take_profit: 'take profit', stop_out: 'margin stop-out', open: 'still open',
 };
 
+/** What matters most comes first: a phone shows three columns, the rest is a swipe away. */
 const COLUMNS: { id: string; head: string; num: boolean; sort: boolean }[] = [
   { id: 'entry_time', head: 'Entry', num: false, sort: true },
-  { id: 'exit_time', head: 'Exit', num: false, sort: true },
   { id: 'direction', head: 'Side', num: false, sort: false },
+  { id: 'net', head: 'Net', num: true, sort: true },
+  { id: 'pips', head: 'Pips', num: true, sort: true },
+  { id: 'exit_time', head: 'Exit', num: false, sort: true },
   { id: 'units', head: 'Units', num: true, sort: true },
   { id: 'entry_price', head: 'In', num: true, sort: false },
   { id: 'exit_price', head: 'Out', num: true, sort: false },
-  { id: 'pips', head: 'Pips', num: true, sort: true },
-  { id: 'net', head: 'Net', num: true, sort: true },
   { id: 'costs', head: 'Costs', num: true, sort: true },
   { id: 'financing', head: 'Financing', num: true, sort: true },
   { id: 'mae', head: 'Worst', num: true, sort: true },
@@ -29,6 +30,12 @@ const COLUMNS: { id: string; head: string; num: boolean; sort: boolean }[] = [
   { id: 'bars_held', head: 'Held', num: true, sort: true },
   { id: 'exit_reason', head: 'Ended by', num: false, sort: false },
 ];
+
+/** So that the sum is the one of the costs above. */
+function financingText(financing: number): string {
+  if (Math.abs(financing) < 0.005) return '';
+  return financing < 0 ? ` and financing ${money(-financing)}` : ` less financing received ${money(financing)}`;
+}
 
 export function TradeTable(props: { result: Result; span: Span | undefined; selected: Trade | undefined; onTrade: (trade: Trade | undefined) => void }) {
   const { result } = props;
@@ -57,7 +64,7 @@ export function TradeTable(props: { result: Result; span: Span | undefined; sele
     <section class="card" id="trades">
       <div class="card-head">
         <h2>Trades</h2>
-        {data && <span class="muted small">{count(data.total)} shown: net <Gain value={Number(data.sums.net)}>{money(Number(data.sums.net), result.currency, true)}</Gain>, costs {money(Number(data.sums.costs))}, {count(data.sums.wins)} won, {count(data.sums.losses)} lost</span>}
+        {data && <span class="muted small">{count(data.total)} shown: net <Gain value={Number(data.sums.net)}>{money(Number(data.sums.net), result.currency, true)}</Gain>, costs {money(Number(data.sums.costs))}{financingText(Number(data.sums.financing))}, {count(data.sums.wins)} won, {count(data.sums.losses)} lost</span>}
         <div class="tools">
           {choice('Side', direction, setDirection, [['', 'Both sides'], ['long', 'Long'], ['short', 'Short']])}
           {choice('Outcome', outcome, setOutcome, [['', 'All outcomes'], ['win', 'Won'], ['loss', 'Lost'], ['flat', 'Neither']])}
@@ -79,13 +86,13 @@ export function TradeTable(props: { result: Result; span: Span | undefined; sele
                 return (
                   <tr key={trade.index} class={`clickable ${selected ? 'selected' : ''}`} onClick={() => props.onTrade(selected ? undefined : trade)}>
                     <td><button type="button" class="link" aria-pressed={selected} onClick={(event) => { event.stopPropagation(); props.onTrade(selected ? undefined : trade); }}>{minute(trade.entry_time)}</button></td>
-                    <td>{trade.exit_reason === 'open' ? 'open' : minute(trade.exit_time)}</td>
                     <td><Badge tone={trade.direction === 'long' ? 'info' : 'warn'}>{trade.direction === 'long' ? '▲ long' : '▼ short'}</Badge></td>
+                    <td class="num"><Gain value={Number(trade.net)}>{money(Number(trade.net), '', true)}</Gain></td>
+                    <td class="num">{signed(trade.pips, 1)}</td>
+                    <td>{trade.exit_reason === 'open' ? 'open' : minute(trade.exit_time)}</td>
                     <td class="num">{count(trade.units)}</td>
                     <td class="num">{number(trade.entry_price, digits)}</td>
                     <td class="num">{number(trade.exit_price, digits)}</td>
-                    <td class="num">{signed(trade.pips, 1)}</td>
-                    <td class="num"><Gain value={Number(trade.net)}>{money(Number(trade.net), '', true)}</Gain></td>
                     <td class="num">{money(Number(trade.costs))}</td>
                     <td class="num">{money(Number(trade.financing), '', true)}</td>
                     <td class="num">{money(Number(trade.mae))}</td>
