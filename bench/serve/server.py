@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times of `tradewind serve` as its page meets them: bench/serve_bench.py PROGRAM HOME MODEL FROM TO [N]
+"""Times of `tradewind serve` as its page meets them: bench/serve/server.py PROGRAM HOME MODEL FROM TO [N]
 
 Starts a server over HOME, then N times (30) changes the spread and simulates the period again over HTTP, asking to wait
 for the end, then asks for result and series as the page does. Prints medians and 95th percentiles of each, in
