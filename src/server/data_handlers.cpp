@@ -42,10 +42,33 @@ Json EntryJson(const store::StoreEntry& entry) {
           {"sources", std::move(sources)}};
 }
 
-std::string MonthText(UnixNanos time) {
-  const CivilDate date = FxCalendar::TradingDate(time);
-  return fmt::format("{:04}-{:02}", date.year, date.month);
-}
+struct Month {
+  std::int64_t slots = 0;
+  std::int64_t bars = 0;
+};
+
+// The months of trading dates of ascending instants; looks at the calendar once a month, which
+// counts with minutes of many years.
+class MonthCursor {
+ public:
+  explicit MonthCursor(std::map<std::string, Month>& months) : months_(months) {}
+
+  Month& At(UnixNanos time) {
+    if (month_ == nullptr || time >= until_) {
+      const CivilDate date = FxCalendar::TradingDate(time);
+      const bool december = date.month == 12;
+      until_ = FxCalendar::DayOpen(
+          {december ? date.year + 1 : date.year, december ? 1 : date.month + 1, 1});
+      month_ = &months_[fmt::format("{:04}-{:02}", date.year, date.month)];
+    }
+    return *month_;
+  }
+
+ private:
+  std::map<std::string, Month>& months_;
+  Month* month_ = nullptr;
+  UnixNanos until_;
+};
 
 }  // namespace
 
@@ -118,16 +141,14 @@ Answer Handlers::GetCoverage(Call& call) {
   auto text = Remembered(key, [&]() -> Result<std::string> {
     const store::BarTable bars =
         TW_TRY(services().store.ReadBars(entry.instrument.symbol, entry.timeframe));
-    struct Month {
-      std::int64_t slots = 0;
-      std::int64_t bars = 0;
-    };
     std::map<std::string, Month> months;
     const GridCalendar grid(entry.timeframe, entry.first, entry.last);
     const std::int64_t end = grid.RowOf(entry.last) + 1;
+    MonthCursor slot(months);
     for (std::int64_t row = std::max<std::int64_t>(0, grid.RowOf(entry.first)); row < end; ++row)
-      ++months[MonthText(grid.OpenTime(row))].slots;
-    for (const UnixNanos open : bars.open_time) ++months[MonthText(open)].bars;
+      ++slot.At(grid.OpenTime(row)).slots;
+    MonthCursor bar(months);
+    for (const UnixNanos open : bars.open_time) ++bar.At(open).bars;
     Json list = Json::array();
     for (const auto& [month, counts] : months)
       list.push_back({{"month", month}, {"slots", counts.slots}, {"bars", counts.bars}});
