@@ -303,6 +303,28 @@ test('a simulation that takes long shows how far it is, and can be cancelled', a
   await page.context().close();
 });
 
+test('a reload finds what runs', async () => {
+  const page = await watch.open(browser);
+  await simulate(page, { model: MODEL, from: '2017-02-01', to: '2017-04-28' });
+  // Told as running until the page has been loaded anew, and for a while after that.
+  let reloaded = false;
+  const running = async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: { ...(await answer.json()), state: 'running', finished: null, progress: { phase: 'trading', done: 100, total: 1500 } } });
+  };
+  await page.route(/simulations\?wait_ms/, running);
+  await page.route(/\/events$/, (route) => (reloaded ? route.continue() : undefined));
+  await page.getByRole('button', { name: 'Simulate', exact: true }).click();
+  await page.getByText('Trading bar by bar, 100 of 1,500 bars').waitFor();
+  assert.match(page.url(), /sim=\w+/, 'the address names it while it runs');
+  await page.route(/simulations\/\w+$/, running);
+  reloaded = true;
+  await page.reload();
+  await headline(page).waitFor();
+  await drawn(page);
+  await page.context().close();
+});
+
 test('what-if sliders trade again at once, and are not counted', async () => {
   const page = await watch.open(browser);
   const ledger = async () => (await (await fetch(`${server.base}api/v1/trials`)).json());

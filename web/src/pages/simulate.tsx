@@ -86,6 +86,7 @@ export function SimulatePage(props: { query: Record<string, string> }) {
   const recent = useRef<() => void>();
   const shown = useRef<HTMLDivElement>(null);
   const toFault = useRef(false);
+  const asked = useRef<SimForm>();
 
   useEffect(() => {
     void loadPlotly();
@@ -111,11 +112,16 @@ export function SimulatePage(props: { query: Record<string, string> }) {
     const first = a.start(requestOf(what, what.model));
     const second = what.other ? b.start({ ...requestOf(same, what.other), ...(simulate ? { freq: simulate.freq } : {}) }) : undefined;
     if (!what.other) b.clear();
+    asked.current = what;
     replaceAddress(formatRoute('simulate', [], queryOf(what)));
-    const [one, two] = await Promise.all([first, second]);
-    if (one) replaceAddress(formatRoute('simulate', [], { ...queryOf(what), sim: one.id, sim2: two?.id }));
+    await Promise.all([first, second]);
     recent.current?.();
   }, [a.start, b.start, b.clear, choices.detail, look]);
+
+  // The address names what runs as soon as it is known: a reload finds it again, running or done.
+  useEffect(() => {
+    if (asked.current && a.simulation) replaceAddress(formatRoute('simulate', [], { ...queryOf(asked.current), sim: a.simulation.id, sim2: b.simulation?.id }));
+  }, [a.simulation?.id, b.simulation?.id]);
 
   // The first field at fault gets the focus, once it is marked.
   useEffect(() => {
@@ -142,6 +148,7 @@ export function SimulatePage(props: { query: Record<string, string> }) {
   }), [a.phase, a.simulation]);
 
   const open = (simulation: Simulation) => {
+    asked.current = undefined;
     setForm(formOfRequest(simulation.request, ''));
     setErrors({});
     setTrade(undefined);

@@ -106,7 +106,7 @@ export function PeriodFields(props: { form: SimForm; choices: Choices; errors: R
         </Field>
       </div>
       {reaches && (
-        <p class="small muted">From {choices.holdoutFrom} on this is the model's terminal holdout: each run that reaches into it is a <button type="button" class="define" data-tip="The last part of the data, which neither training nor search may read. Every look at it goes into the ledger, because a test that is looked at often is a test no more.">counted look</button>.</p>
+        <p class="small muted">From {choices.holdoutFrom} on this is the model's terminal holdout: each run that reaches into it is a <span class="nowrap"><button type="button" class="define" data-tip="The last part of the data, which neither training nor search may read. Every look at it goes into the ledger, because a test that is looked at often is a test no more.">counted look</button>.</span></p>
       )}
     </>
   );
