@@ -62,8 +62,8 @@ echo "web: minutes after $((SECONDS - begin)) s"
 wait "$mlflow" || { cat "$work/mlflow.log" >&2; die "MLflow does not start"; }
 tracked() {
   export TRADEWIND_HOME=$work/tracked MLFLOW_TRACKING_URI=http://127.0.0.1:$mlflow_port
-  "$TW_BINARY" data import --quiet "$data/$(basename "$BARS")" --instrument EURUSD --freq 60min --side ask
-  train tracked 1.5 3
+  "$TW_BINARY" data import --quiet "$data/$(basename "$BARS")" --instrument EURUSD --freq 60min --side ask &&
+    train tracked 1.5 3
 }
 (tracked) >"$work/setup.log" 2>&1 || { cat "$work/setup.log" >&2; die "no training with MLflow"; }
 echo "web: a model in MLflow after $((SECONDS - begin)) s"
