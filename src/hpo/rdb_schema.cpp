@@ -199,6 +199,16 @@ Result<std::string> Revision(SqlSession& session) {
   return rows[0].size() == 0 ? std::string() : rows[0].Text(0, 0);
 }
 
+/// What another process makes of it within the time that this takes.
+Result<std::string> AwaitRevision(SqlSession& session) {
+  std::string revision;
+  for (int i = 0; revision.empty() && i < kWaitTries; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(kWaitMs));
+    revision = TW_TRY(Revision(session));
+  }
+  return revision;
+}
+
 Status CreateSchema(SqlSession& session, std::string_view library_version) {
   std::vector<SqlCommand> commands;
   // Two processes that open an empty database: one makes the tables, the other finds them.
@@ -294,9 +304,13 @@ Status OpenSchema(SqlSession& session, std::string_view url, std::string_view li
   if (revision.empty()) {
     const auto tables = TW_TRY(Read(session, ListTables(session.is_postgres())));
     // Some tables and no revision: another process is at it, or died at it.
-    for (int i = 0; tables[0].Integer(0, 0) > 0 && revision.empty() && i < kWaitTries; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(kWaitMs));
-      revision = TW_TRY(Revision(session));
+    if (tables[0].Integer(0, 0) > 0) revision = TW_TRY(AwaitRevision(session));
+    if (revision.empty()) {
+      const Status created = CreateSchema(session, library_version);
+      // Optuna does not take our lock: it may have made the same type just now, and is still at it.
+      const bool met = !created.ok() && created.error().code == ErrorCode::kExists;
+      if (!created.ok() && !met) return created;
+      revision = TW_TRY(met ? AwaitRevision(session) : Revision(session));
     }
     if (revision.empty()) {
       TW_TRY(CreateSchema(session, library_version));
