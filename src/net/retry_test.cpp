@@ -203,6 +203,12 @@ TEST(UrlTest, MessagesCarryNoSecrets) {
   EXPECT_EQ(bad.error().message.find("secret"), std::string::npos);
 }
 
+TEST(UrlTest, MessagesStayOnOneLine) {
+  const auto bad = ParseUrl("https\n/3/a");
+  ASSERT_FALSE(bad.ok());
+  EXPECT_EQ(bad.error().message.find('\n'), std::string::npos);
+}
+
 TEST(UrlTest, QueriesAreEncoded) {
   EXPECT_EQ(EncodeQuery({{"a b", "ü&="}, {"c", ""}}), "a%20b=%C3%BC%26%3D&c=");
   EXPECT_EQ(ResolveUrl("http://h/a/b?x", "../c?y").value(), "http://h/c?y");

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "net/http.h"
+
 namespace tw::net {
 namespace {
 
@@ -23,8 +25,11 @@ std::string Part(CURLU* url, CURLUPart part, unsigned flags = 0) {
   return copy;
 }
 
+// A server may have sent the text: what is shown of it stays on one line.
 Error Bad(std::string_view text, std::string_view reason) {
-  return {ErrorCode::kUsage, fmt::format("URL '{}': {}", RedactUrl(text), reason)};
+  constexpr std::size_t kShownBytes = 500;
+  return {ErrorCode::kUsage,
+          fmt::format("URL '{}': {}", Excerpt(RedactUrl(text), kShownBytes), reason)};
 }
 
 bool IsUnreserved(char c) {
