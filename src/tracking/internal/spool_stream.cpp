@@ -506,7 +506,8 @@ void RemoveLeftovers(const std::string& root, std::int64_t now_ms) {
 
 SpoolPosition ReadPosition(const std::string& directory) {
   const auto bytes = ReadFile(directory + "/position");
-  if (bytes.ok() && bytes->size() == kPositionBytes &&
+  // What stands behind it does not matter: it is written in place.
+  if (bytes.ok() && bytes->size() >= kPositionBytes &&
       Get(*bytes, 24, 8) == Crc(bytes->substr(0, 24)))
     return {Get(*bytes, 0, 8), Get(*bytes, 8, 8), Get(*bytes, 16, 8)};
   // Lost: from the oldest segment that is still there.
