@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seeds of fuzz targets of importers and servers' answers: fuzz/make_corpus.py (from the checkout's root). All content is made
+"""Writes the seeds of fuzz targets of importers, servers' answers and the spool: fuzz/make_corpus.py (from the checkout's root). All content is made
 up here. The first byte of each seed is the choice that its target reads."""
 import gzip
 import io
@@ -7,6 +7,7 @@ import lzma
 import pathlib
 import struct
 import zipfile
+import zlib
 
 ROOT = pathlib.Path(__file__).parent / "corpus"
 
@@ -87,3 +88,49 @@ put("hpo_json", "old", 0, '{"name": "DiscreteUniformDistribution", "attributes":
 put("hpo_json", "short", 0, '{"type": "int", "low": 1, "high": 9}')
 put("hpo_json", "numbers", 1, '[1, -Infinity, 2.5e-3, NaN]')
 put("hpo_json", "object", 2, '{"x": 0.5, "kind": "a\\"b", "n": 3, "none": null}')
+
+
+# The spool: docs/formats/spool.md.
+def number(value):
+    return struct.pack("<q", value)
+
+
+def text(value):
+    return number(len(value)) + value.encode()
+
+
+def pairs(*items):
+    return number(len(items)) + b"".join(text(key) + text(value) for key, value in items)
+
+
+def file(path, content, blob=""):
+    return text(path) + text(content) + text(blob) + number(len(content)) + number(zlib.crc32(content.encode()))
+
+
+def frame(seq, kind, payload):
+    body = number(seq) + number(1546819200000) + bytes([kind]) + payload
+    return struct.pack("<II", len(payload), zlib.crc32(body)) + body
+
+
+def segment(first, *frames):
+    return b"TWSPOOL1" + number(first) + b"".join(frames)
+
+
+RUN = "pending-" + "0a" * 16
+records = {
+    "experiment": (0, text("e")), "run": (1, text(RUN) + text("1") + text("n") + text("") + pairs(("k", "v")) + number(5)),
+    "status": (2, text(RUN) + number(3) + number(9)),
+    "batch": (3, text(RUN) + number(1) + text("m") + struct.pack("<d", 0.5) + number(7) + number(1) + pairs(("p", "1")) + pairs()),
+    "artifact": (4, text(RUN) + file("a/b.txt", "hello")), "model": (5, text(RUN) + text(RUN) + text("m") + number(1) + file("MLmodel", "x: 1", "00000001")),
+    "version": (6, number(-5) + text("m") + text(RUN) + text("") + pairs()), "version_tag": (7, text("m") + number(-5) + text("k") + text("v")),
+    "alias": (8, text("m") + text("champion") + number(-5)), "lifecycle": (9, text(RUN) + number(1))}
+for name, (kind, payload) in records.items():
+    # Choices 2 and 3 of four take a record; the type is the byte over four.
+    put("tracking_spool", name, 4 * kind + 2, payload)
+frames = [frame(i + 1, kind, payload) for i, (kind, payload) in enumerate(records.values())]
+position = number(2) + number(1) + number(16 + len(frames[0]))
+put("tracking_spool", "frame", 0, frames[3])
+put("tracking_spool", "stream", 1, segment(1, *frames))
+put("tracking_spool", "stream_resumed", 1, position + number(zlib.crc32(position)) + segment(1, *frames[:5]) + segment(6, *frames[5:]))
+put("tracking_spool", "stream_torn", 1, segment(1, *frames[:3])[:-3] + segment(4, *frames[3:]))
+put("tracking_spool", "stream_gap", 1, segment(1, *frames[:2]) + segment(7, *frames[6:]))
