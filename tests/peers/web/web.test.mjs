@@ -137,7 +137,7 @@ test('is it better than the other one', async () => {
   near(amount(sum), Math.abs(gap), 0.011, 'difference');
   assert.ok(text.length > 90, `the server says whether it is luck: ${text}`);
   assert.equal(await page.locator('.tile .other').count() > 5, true, 'metrics of both');
-  await page.setViewportSize({ width: 1400, height: 1270 });
+  await page.setViewportSize({ width: 1400, height: 1330 });
   await picture(page, 'web-simulate');
   await page.context().close();
 });
@@ -342,7 +342,7 @@ test('what-if sliders trade again at once, and are not counted', async () => {
   await page.getByRole('button', { name: 'with a shock' }).click();
   await sentence.getByText('a jump of').waitFor();
   await drawn(page);
-  await page.setViewportSize({ width: 1400, height: 1130 });
+  await page.setViewportSize({ width: 1400, height: 1210 });
   await picture(page, 'web-stress');
   assert.deepEqual(await accessibility(page), []);
   const now = await ledger();

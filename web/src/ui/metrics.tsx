@@ -74,7 +74,7 @@ export function HeadlineTiles(props: { a: Result; b?: Result | undefined; words:
             <dd>
               {metricText(metric, words, '')}
               {reason && <span class="note">{reason}</span>}
-              {within && <span class="note">at days' ends; within {metricText(within, words, '')}</span>}
+              {within && <span class="note">{metricText(within, words, '')} within days</span>}
               {metric.ci95 && <span class="note">{intervalText(metric, words, '')}</span>}
               {b && <span class="other">{metricText(find(b, key), words, '')}</span>}
             </dd>
