@@ -218,6 +218,42 @@ Result<std::unique_ptr<hpo::Study>> LoadStudy(const std::string& name,
   return hpo::Study::Load(services.storage, services.train.clock, options);
 }
 
+// Whether a trial, which anybody may have made, says how to train.
+bool IsOfSpace(const hpo::FrozenTrial& trial, const TrialStyle& base) {
+  const SearchSpace& space = base.style.search.space;
+  for (const hpo::Param& param : trial.params) {
+    if (space.Find(param.name) == nullptr) return false;
+  }
+  const auto overrides = space.Overrides(ValuesOf(trial));
+  auto config = Config::Parse(base.config_text, "style");
+  if (!overrides.ok() || !config.ok()) return false;
+  for (const std::string& assignment : *overrides) {
+    if (!config->Override(assignment).ok()) return false;
+  }
+  StyleConfig style;
+  Bind(config->root(), style);
+  return config->Finish().ok();
+}
+
+Result<hpo::TrialPtr> ChooseWinner(const std::vector<hpo::TrialPtr>& trials, const TrialStyle& base,
+                                   const ConcludeRequest& request) {
+  for (const hpo::TrialPtr& trial : BestFirst(trials)) {
+    if (IsOfSpace(*trial, base)) return trial;
+    if (!request.on_note) continue;
+    request.on_note(fmt::format("trial {} cannot win: its parameters are no settings of the space",
+                                trial->number));
+  }
+  return Error{ErrorCode::kNotFound,
+               fmt::format("study '{}' has no completed trial that could win", request.study)};
+}
+
+// A server that is away is no reason for another look at the holdout.
+std::string EarlierVerdict(const Result<tracking::Run>& run) {
+  if (!run.ok()) return "its verdict cannot be read now: " + run.error().message;
+  const auto text = run->tags.find("mlflow.note.content");
+  return text == run->tags.end() ? "" : text->second;
+}
+
 // Of the trial's ledger row. Parameters that make no style of ours were tried all the same.
 tracking::TrialKey KeyOf(const hpo::FrozenTrial& trial, const SearchObjective& objective) {
   const auto style = objective.StyleOf(ValuesOf(trial));
@@ -379,16 +415,13 @@ Result<SearchConclusion> ConcludeSearch(const ConcludeRequest& request,
   const auto study = TW_TRY(LoadStudy(request.study, services));
   const std::string config_text = TW_TRY(ConfigOfStudy(study->info()));
   TW_TRY(CountTrials(request.study, services));
-  const std::vector<hpo::TrialPtr> best = BestFirst(TW_TRY(study->Trials()));
+  const TrialStyle base = TW_TRY(StyleOfText(config_text));
+  const std::vector<hpo::TrialPtr> trials = TW_TRY(study->Trials());
+  const hpo::TrialPtr chosen = TW_TRY(ChooseWinner(trials, base, request));
   tracking::Tracker& tracker = services.train.tracker;
   const std::string parent = TextAttribute(study->info().system_attrs, kStudyRunKey);
-  if (best.empty()) {
-    return Error{
-        ErrorCode::kNotFound,
-        fmt::format("study '{}' has no completed trial: there is no winner", request.study)};
-  }
   SearchConclusion conclusion;
-  conclusion.winner = best.front()->number;
+  conclusion.winner = chosen->number;
   TrainRequest train;
   const auto noted = study->info().system_attrs.find(kStudyWinnerKey);
   if (noted != study->info().system_attrs.end()) {
@@ -396,10 +429,10 @@ Result<SearchConclusion> ConcludeSearch(const ConcludeRequest& request,
     if (saved.is_object() && saved.value("trial", std::int64_t{-1}) == conclusion.winner) {
       conclusion.run_id = saved.value("run_id", "");
       const auto run = tracker.GetRun(conclusion.run_id);
-      if (saved.value("judged", false) && run.ok()) {
-        const auto text = run->tags.find("mlflow.note.content");
+      const bool gone = !run.ok() && run.error().code == ErrorCode::kNotFound;
+      if (saved.value("judged", false) && !gone) {
         conclusion.earlier = true;
-        conclusion.verdict_text = text == run->tags.end() ? "" : text->second;
+        conclusion.verdict_text = EarlierVerdict(run);
         return conclusion;
       }
       const std::string saved_run = services.train.runs_dir + "/" + conclusion.run_id + "/run.json";
@@ -412,10 +445,9 @@ Result<SearchConclusion> ConcludeSearch(const ConcludeRequest& request,
     return study->SetSystemAttribute(std::string(kStudyWinnerKey), json.dump());
   };
   if (train.resume_run_id.empty()) {
-    const TrialStyle base = TW_TRY(StyleOfText(config_text));
     train.config = TW_TRY(Config::Parse(config_text, "style"));
     for (const std::string& assignment :
-         TW_TRY(base.style.search.space.Overrides(ValuesOf(*best.front())))) {
+         TW_TRY(base.style.search.space.Overrides(ValuesOf(*chosen)))) {
       TW_TRY(train.config.Override(assignment));
     }
   }

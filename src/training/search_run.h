@@ -102,8 +102,9 @@ struct SearchConclusion {
 
 /// Trains the winner as `train` does: all seeds, the final agent, one counted look at the holdout,
 /// the verdict deflated by all that the ledger holds, the model registered. A winner that was
-/// judged before is not judged again. Errors: kNotFound without a completed trial; kInterrupted,
-/// after which the next call goes on.
+/// judged before is not judged again. A completed trial whose parameters are no settings of the
+/// space, as a Python worker may leave one, cannot win. Errors: kNotFound without a winner;
+/// kInterrupted, after which the next call goes on.
 Result<SearchConclusion> ConcludeSearch(const ConcludeRequest& request,
                                         const SearchServices& services,
                                         const std::stop_token& stop);

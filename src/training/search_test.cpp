@@ -388,6 +388,29 @@ TEST_F(SearchRunTest, TrialsOfOthersCountToo) {
   EXPECT_EQ(ledger_->Count("EURUSD 60min").value(), 3);
 }
 
+TEST_F(SearchRunTest, OnlySettingsOfTheSpaceCanWin) {
+  const SearchStart start = Begin({"search.trials=1"}).value();
+  Serve().value();
+  const auto id = services_->storage->FindStudy(start.study).value();
+  const auto add = [&](const std::vector<hpo::Param>& params) {
+    hpo::FrozenTrial trial = *Trials()[0];
+    trial.params = params;
+    trial.values = {1e9};
+    trial.user_attrs.clear();
+    services_->storage->AddTrial(id, trial).value();
+  };
+  add({{"x", hpo::Distribution::Float(0, 1).value(), 0.5}});
+  add({{"ppo.n_epochs", hpo::Distribution::Int(-5, 5).value(), -3}});
+  std::vector<std::string> notes;
+  ConcludeRequest request;
+  request.study = start.study;
+  request.on_note = [&](const std::string& note) { notes.push_back(note); };
+  EXPECT_EQ(ConcludeSearch(request, *services_, {}).value().winner, 0);
+  ASSERT_GE(notes.size(), 2U);
+  EXPECT_TRUE(notes[0].starts_with("trial 1 cannot win")) << notes[0];
+  EXPECT_TRUE(notes[1].starts_with("trial 2 cannot win")) << notes[1];
+}
+
 TEST_F(SearchRunTest, OtherSettingsOrBarsAreAnotherStudy) {
   Begin().value();
   const auto other = Begin({"ppo.vf_coef=0.7"});
