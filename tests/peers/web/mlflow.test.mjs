@@ -54,6 +54,7 @@ test('models are those of MLflow: version, alias set there, verdict, and the run
 test('what the agent did in March, as the command line says on the same MLflow', async () => {
   const page = await watch.open(browser);
   await openSimulate(server, page, { model: 'tracked-eurusd@nightly', from: '2017-03-01', to: '2017-03-31' });
+  await page.getByText('There is only this one yet').waitFor();
   await press(page);
   const answer = await cli('backtest', '--model', MODEL, '--from', '2017-03-01', '--to', '2017-03-31');
   const text = await headline(page).textContent();

@@ -178,6 +178,7 @@ export function SimulatePage(props: { query: Record<string, string> }) {
     setSpan(next ? monthWindow(next) : undefined);
   };
 
+  const alone = choices.models && choices.models.reduce((sum, model) => sum + model.versions.length, 0) === 1;
   const none = choices.models && choices.models.every((model) => model.versions.length === 0);
   const busy = a.phase === 'busy' || b.phase === 'busy';
   const comparison = useResource(a.result && b.result ? `${a.result.id}|${b.result.id}` : '', (signal) => compareSimulations(a.result?.id ?? '', b.result?.id ?? '', signal));
@@ -194,7 +195,7 @@ export function SimulatePage(props: { query: Record<string, string> }) {
           {Boolean(choices.error) && !choices.models && <Problem error={choices.error} retry={choices.reload} />}
           <div class="fields flow">
             <ModelSelect label="Model" value={form.model} models={choices.models ?? []} error={errors.model} onChange={(model) => change({ model, instrument: '' })} />
-            <ModelSelect label="Compare with" none="nothing" value={form.other} models={choices.models ?? []} error={errors.other} onChange={(other) => change({ other })} />
+            <ModelSelect label="Compare with" none="nothing" hint={alone ? 'There is only this one yet: train another to compare it with.' : undefined} value={form.other} models={choices.models ?? []} error={errors.other} onChange={(other) => change({ other })} />
             <InstrumentField form={form} choices={choices} error={errors.instrument} onChange={change} />
             <PeriodFields form={form} choices={choices} errors={errors} onChange={change} />
             <CostFields costs={form.costs} choices={choices} errors={errors} onChange={(costs) => change({ costs })} />
