@@ -106,7 +106,7 @@ class Optimization {
   }
 
   // The search's own run in the tracker ends as this call does.
-  Status EndRun(Status status) {
+  Status EndRun(const Status& status) {
     const auto state = status.ok() ? tracking::RunStatus::kFinished
                        : status.error().code == ErrorCode::kInterrupted
                            ? tracking::RunStatus::kKilled

@@ -306,7 +306,7 @@ Status OpenSchema(SqlSession& session, std::string_view url, std::string_view li
     // Some tables and no revision: another process is at it, or died at it.
     if (tables[0].Integer(0, 0) > 0) revision = TW_TRY(AwaitRevision(session));
     if (revision.empty()) {
-      const Status created = CreateSchema(session, library_version);
+      Status created = CreateSchema(session, library_version);
       // Optuna does not take our lock: it may have made the same type just now, and is still at it.
       const bool met = !created.ok() && created.error().code == ErrorCode::kExists;
       if (!created.ok() && !met) return created;

@@ -49,6 +49,10 @@ class RdbStorage final : public Storage {
   /// kBusy, kExternal. Messages never hold the password.
   static Result<std::unique_ptr<RdbStorage>> Open(const std::string& url, const Clock& clock,
                                                   RdbOptions options = {});
+  RdbStorage(const RdbStorage&) = delete;
+  RdbStorage& operator=(const RdbStorage&) = delete;
+  RdbStorage(RdbStorage&&) = delete;
+  RdbStorage& operator=(RdbStorage&&) = delete;
   ~RdbStorage() override;
 
   Result<StudyId> CreateStudy(const std::string& name,
