@@ -97,7 +97,7 @@ Result<std::unique_ptr<Study>> Study::Create(std::shared_ptr<Storage> storage, c
 }
 
 Result<std::unique_ptr<Study>> Study::Load(std::shared_ptr<Storage> storage, const Clock& clock,
-                                           StudyOptions options) {
+                                           const StudyOptions& options) {
   const StudyId id = TW_TRY(storage->FindStudy(options.name));
   return Open(std::move(storage), clock, id, options);
 }

@@ -141,7 +141,7 @@ class Study {
                                                StudyOptions options);
   /// Errors: kNotFound.
   static Result<std::unique_ptr<Study>> Load(std::shared_ptr<Storage> storage, const Clock& clock,
-                                             StudyOptions options);
+                                             const StudyOptions& options);
 
   const StudyInfo& info() const { return info_; }
 
