@@ -149,6 +149,29 @@ stop_postgres() {
     { tail -n 5 "$data/logs/pg_ctl.log" >&2; die "PostgreSQL did not stop"; }
 }
 
+# ---- a first start that was broken off: MLflow cannot go on with tables that are half made, so they go aside
+
+# database VERB: whether there is one (`exists`), or its way out of the way (`aside`).
+database() {
+  local name
+  name=mlflow-unfinished-$(date +%Y%m%d-%H%M%S)
+  case $backend-$1 in
+    sqlite-exists) [[ -e $data/mlflow.db ]] ;;
+    sqlite-aside) mv "$data/mlflow.db" "$data/$name.db" && rm -f "$data"/mlflow.db-{wal,shm,journal} ;;
+    postgresql-exists) [[ -n $(psql_do mlflow "SELECT 1 FROM pg_tables WHERE schemaname = 'public' LIMIT 1") ]] ;;
+    postgresql-aside) psql_do postgres "ALTER DATABASE mlflow RENAME TO \"$name\"" && psql_do postgres "CREATE DATABASE mlflow" ;;
+  esac
+}
+
+# The mark stands from before the first table until the server answers.
+prepare_database() {
+  if [[ -e $data/state/unfinished ]] && database exists; then
+    say "the first start was broken off: what it left goes aside as mlflow-unfinished-... in $data"
+    database aside
+  fi
+  if ! database exists; then : >"$data/state/unfinished"; fi
+}
+
 # ---- the server
 
 # server_arguments ROOT: of `mlflow server`, with the data folder seen as ROOT.
@@ -247,6 +270,7 @@ do_start() {
   if [[ -s $data/auth/basic_auth.ini ]]; then auth=1; fi # once protected, always
   if ((auth)); then prepare_auth "$(if ((docker)); then echo /data; else echo "$data"; fi)"; fi
   if [[ $backend == postgresql ]]; then start_postgres; fi
+  prepare_database
   if ((docker)); then start_container; else start_process; fi
   local deadline=$((SECONDS + START_SECONDS_MAX))
   until get /health; do
@@ -257,6 +281,7 @@ do_start() {
     sleep 0.3
   done
   trap - EXIT
+  rm -f "$data/state/unfinished"
   describe
   echo "It took $((SECONDS - begin)) s. To use it:  export MLFLOW_TRACKING_URI=http://127.0.0.1:$port"
 }

@@ -19,5 +19,10 @@ finish() {
 trap finish EXIT
 
 port=$("$python" -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
+# As a first start leaves it that is killed between two tables.
+mkdir -p "$work/server/state"
+: >"$work/server/state/unfinished"
+"$python" -c 'import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute("CREATE TABLE experiments (experiment_id INTEGER)")' \
+  "$work/server/mlflow.db"
 "$launch" start --data "$work/server" --port "$port" >"$work/server.log" 2>&1 || { cat "$work/server.log" >&2; exit 1; }
 "$python" "$here/check_faults.py" "$TW_BINARY" "$work" "$work/server" "$launch" "$port" "${TW_SEED:-1}"
