@@ -1,0 +1,105 @@
+"""MLflow's client and Tradewind log to the same server, in turns; then a training with and without the server.
+
+    compare.py MLFLOW_BENCH TRADEWIND URI WORK ROUNDS
+
+Medians of the rounds. A point is one value of one metric at one step, counted when the server has it.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+from mlflow.entities import Metric
+
+KEYS = 14  # values of one log, as PPO has them
+SLOW_STEPS = 100  # one call a step is slow
+STEPS = 2000
+TRAININGS = 5
+
+
+def client_one_log_a_step(steps: int) -> float:
+    """What a training loop in Python does: log_metrics at every log, which waits for the server."""
+    with mlflow.start_run(run_name="python, a call a log"):
+        begin = time.perf_counter()
+        for step in range(steps):
+            mlflow.log_metrics({f"train/metric_{i}": 0.5 + step for i in range(KEYS)}, step=step)
+        return steps * KEYS / (time.perf_counter() - begin)
+
+
+def client_batches(steps: int) -> float:
+    """The best that MLflow's client can: 1,000 points a call."""
+    client = mlflow.MlflowClient()
+    with mlflow.start_run(run_name="python, batches") as run:
+        begin = time.perf_counter()
+        points = [Metric(f"train/metric_{i}", 0.5 + step, int(time.time() * 1000), step)
+                  for step in range(steps) for i in range(KEYS)]
+        for first in range(0, len(points), 1000):
+            client.log_batch(run.info.run_id, metrics=points[first:first + 1000])
+        return len(points) / (time.perf_counter() - begin)
+
+
+def ours(bench: str, uri: str, folder: Path, steps: int) -> dict:
+    done = subprocess.run([bench, uri, str(folder), str(steps)], check=True, capture_output=True, text=True)
+    result = json.loads(done.stdout)
+    history = mlflow.MlflowClient().get_metric_history(result["run_id"], "train/metric_3")
+    assert [m.step for m in sorted(history, key=lambda m: m.step)] == list(range(steps)), "not every point is there"
+    return result
+
+
+def training_seconds(tradewind: str, store: Path, uri: str) -> float:
+    """A training on one thread of one agent a window; nothing waits for the server at its end."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "TRADEWIND_"))}
+    if uri:
+        environment["MLFLOW_TRACKING_URI"] = uri
+    command = [tradewind, "train", "--config", "styles/quickstart.yaml", "--set", "agent.steps=200000", "--set",
+               "agent.seeds=1", "--set", "tracking.exit_wait_seconds=0", "--threads", "1", "--store", str(store),
+               "--json", "--quiet"]
+    begin = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    return time.perf_counter() - begin
+
+
+def import_bars(tradewind: str, work: Path, store: Path) -> None:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tests/peers/common"))
+    from tradewind import write_bars  # the tests' own made-up market
+
+    bars = work / "EURUSD.csv"
+    write_bars(bars, 52)
+    subprocess.run([tradewind, "data", "import", str(bars), "--instrument", "EURUSD", "--freq", "60min", "--store",
+                    str(store), "--quiet"], check=True, capture_output=True)
+
+
+def main() -> None:
+    bench, tradewind, uri, work, rounds = *sys.argv[1:4], Path(sys.argv[4]), int(sys.argv[5])
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_experiment("bench")
+    slow, fast, here = [], [], []
+    for k in range(rounds):
+        slow.append(client_one_log_a_step(SLOW_STEPS))
+        fast.append(client_batches(STEPS))
+        here.append(ours(bench, uri, work / f"spool-{k}", STEPS))
+    rate = statistics.median(r["points"] / r["seconds"] for r in here)
+    held = statistics.median(r["held_up"] / STEPS * 1e6 for r in here)
+    print(f"points/s at the server: tradewind {rate:,.0f}, mlflow client with batches {statistics.median(fast):,.0f}, "
+          f"with a call a log {statistics.median(slow):,.0f}")
+    print(f"one log of {KEYS} values holds the caller up: tradewind {held:.1f} us, "
+          f"mlflow client {KEYS / statistics.median(slow) * 1e6:,.0f} us")
+    print(f"memory of the logging process: {max(r['peak_mb'] for r in here):.1f} MB")
+    store = work / "store"
+    import_bars(tradewind, work, store)
+    alone, served = [], []
+    for _ in range(TRAININGS):
+        alone.append(training_seconds(tradewind, store, ""))
+        served.append(training_seconds(tradewind, store, uri))
+    print(f"a training, one thread: into the local store {statistics.median(alone):.3f} s, "
+          f"with the server {statistics.median(served):.3f} s")
+
+
+if __name__ == "__main__":
+    main()
