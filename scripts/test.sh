@@ -6,7 +6,7 @@
 #   --peers     besides: the real systems that we must agree with (tests/peers/*), in virtual environments from PyPI
 #   --sanitize  besides: the tests under AddressSanitizer and UBSan, then under ThreadSanitizer
 #   --tidy      besides: clang-format and clang-tidy over product code
-#   --long      besides: slow tests, and every fuzz target for a minute
+#   --long      besides: slow tests, the benchmarks' build, and every fuzz target for a minute
 #   --help      this text
 #
 # Installing needs root or sudo, and only when something is missing; everything else runs as anybody. Virtual
@@ -118,7 +118,7 @@ if ((peers)); then
   have_node || tags+=(web)
 fi
 if ((tidy)); then tags+=(tidy); fi
-if ((long)); then tags+=(fuzz); fi
+if ((long)); then tags+=(fuzz bench); fi
 install_packages "${tags[@]}"
 
 build_preset dev
@@ -134,6 +134,7 @@ fi
 if ((tidy)); then run_tidy; fi
 if ((long)); then
   run_ctest long dev -L '^(slow|long)$'
+  build_preset bench
   run_fuzz
 fi
 

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace tw {
 
@@ -32,5 +33,8 @@ struct Error {
   /// The same error with `context` and ": " in front, as it goes up the call chain.
   Error WithContext(std::string_view context) const;
 };
+
+/// Of input from outside that is not as it should be.
+inline Error BadData(std::string message) { return {ErrorCode::kBadData, std::move(message)}; }
 
 }  // namespace tw

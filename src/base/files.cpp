@@ -16,13 +16,14 @@
 #include <utility>
 
 namespace tw {
-namespace {
 
 Error SystemError(std::string_view what, const std::string& path) {
   const int code = errno;
   return Error{code == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo,
                fmt::format("{}: cannot {}: {}", path, what, std::generic_category().message(code))};
 }
+
+namespace {
 
 std::string DirectoryOf(const std::string& path) {
   const std::string parent = std::filesystem::path(path).parent_path().string();

@@ -62,6 +62,10 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+/// What errno says of a call that failed just now: "PATH: cannot WHAT: reason". kNotFound when
+/// there is nothing of that name, else kIo.
+Error SystemError(std::string_view what, const std::string& path);
+
 /// Lower-case hexadecimal SHA-256.
 std::string Sha256Hex(std::string_view data);
 

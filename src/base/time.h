@@ -9,6 +9,7 @@
 
 namespace tw {
 
+inline constexpr std::int64_t kSecondsPerDay = 86'400;
 inline constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 inline constexpr std::int64_t kNanosPerMinute = 60 * kNanosPerSecond;
 inline constexpr std::int64_t kNanosPerHour = 60 * kNanosPerMinute;

@@ -302,7 +302,7 @@ namespace {
 
 using internal::Json;
 
-struct Attributes {
+struct JsonAttributes {
   const Json* json = nullptr;
 
   const Json* Find(const char* name) const {
@@ -331,7 +331,7 @@ struct Attributes {
   }
 };
 
-Result<Distribution> NumericFrom(std::string_view name, const Attributes& attributes) {
+Result<Distribution> NumericFrom(std::string_view name, const JsonAttributes& attributes) {
   const auto floats = [&](bool log, const char* step_name) -> Result<Distribution> {
     std::optional<double> step;
     if (step_name != nullptr) {
@@ -357,7 +357,7 @@ Result<Distribution> NumericFrom(std::string_view name, const Attributes& attrib
   return Error{ErrorCode::kBadData, fmt::format("unknown distribution '{}'", name)};
 }
 
-Result<Distribution> CategoricalFrom(const Attributes& attributes) {
+Result<Distribution> CategoricalFrom(const JsonAttributes& attributes) {
   const Json* found = attributes.Find("choices");
   if (found == nullptr || !found->is_array()) {
     return Error{ErrorCode::kBadData, "'choices' is missing or no list"};
@@ -384,7 +384,7 @@ Result<Distribution> FromParsed(const Json& parsed) {
       (short_form == parsed.end() && (attributes == parsed.end() || !attributes->is_object()))) {
     return Error{ErrorCode::kBadData, "'name' and 'attributes', or 'type', are missing"};
   }
-  const Attributes read{short_form == parsed.end() ? &*attributes : &parsed};
+  const JsonAttributes read{short_form == parsed.end() ? &*attributes : &parsed};
   const auto& text = name->get_ref<const std::string&>();
   return text == "CategoricalDistribution" || text == "categorical" ? CategoricalFrom(read)
                                                                     : NumericFrom(text, read);

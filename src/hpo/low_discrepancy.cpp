@@ -10,12 +10,12 @@ namespace {
 constexpr unsigned kBits = 30;
 constexpr std::size_t kDegreeMax = 11;
 
-struct Direction {
+struct DirectionNumbers {
   std::uint32_t polynomial = 0;  // coefficients as bits, both ends included
   std::array<std::uint32_t, kDegreeMax> first = {};
 };
 
-constexpr std::array<Direction, kSobolDimensionsMax - 1> kDirections = {{
+constexpr std::array<DirectionNumbers, kSobolDimensionsMax - 1> kDirections = {{
 #include "hpo/sobol_table.inc"
 }};
 
@@ -33,7 +33,7 @@ Column ColumnOf(std::size_t dimension) {
   if (dimension == 0) {
     v.fill(1);  // van der Corput
   } else {
-    const Direction& direction = kDirections[dimension - 1];
+    const DirectionNumbers& direction = kDirections[dimension - 1];
     const unsigned degree = DegreeOf(direction.polynomial);
     for (unsigned j = 0; j < kBits; ++j) {
       if (j < degree) {

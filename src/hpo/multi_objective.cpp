@@ -6,11 +6,10 @@
 #include <numeric>
 
 #include "base/check.h"
+#include "hpo/value.h"
 
 namespace tw::hpo {
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 using Rows = std::vector<std::size_t>;
 

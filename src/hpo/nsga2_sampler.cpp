@@ -17,7 +17,6 @@ namespace {
 constexpr std::string_view kGenerationKey = "NSGAIISampler:generation";
 constexpr std::string_view kParentPrefix = "NSGAIISampler:parent:";
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 std::optional<std::int64_t> GenerationOf(const FrozenTrial& trial) {
   const auto found = trial.system_attrs.find(kGenerationKey);

@@ -14,7 +14,6 @@ namespace tw::hpo::internal {
 namespace {
 
 constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t kGammaMaxSingle = 25;
 
 std::size_t Gamma(std::size_t n, bool single_objective) {

@@ -14,7 +14,6 @@ namespace tw::hpo::internal {
 namespace {
 
 constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kLogSqrtTwoPi = 0.91893853320467274178;
 constexpr double kWidthMin = 1e-12;  // of the range, without magic clip
 // More changed rows than this cost more one by one than anew.

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <utility>
 
+#include "base/time.h"
+
 namespace tw::hpo {
 namespace {
 
@@ -96,7 +98,6 @@ void AppendAttributes(const TrialRef& trial, const UpsertTable& table, const Att
 }  // namespace
 
 std::string DatabaseTime(UnixNanos time) {
-  constexpr std::int64_t kSecondsPerDay = 86'400;
   const std::int64_t seconds = time.seconds();
   const std::int64_t micros = (time.nanos() - seconds * kNanosPerSecond) / 1'000;
   const std::int64_t days = seconds / kSecondsPerDay - (seconds % kSecondsPerDay < 0 ? 1 : 0);

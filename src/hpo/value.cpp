@@ -277,4 +277,11 @@ Result<std::vector<std::pair<std::string, ParamValue>>> ObjectFromJson(std::stri
   return object;
 }
 
+std::string TextAttribute(const Attributes& attributes, std::string_view key) {
+  const auto found = attributes.find(key);
+  if (found == attributes.end()) return "";
+  const auto value = ValueFromJson(found->second);
+  return value.ok() ? TextOf(*value) : "";
+}
+
 }  // namespace tw::hpo

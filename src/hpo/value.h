@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -11,6 +12,8 @@
 #include "base/result.h"
 
 namespace tw::hpo {
+
+inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// What a parameter or a categorical choice may be in Optuna: null, bool, integer, number, text.
 using ParamValue = std::variant<std::monostate, bool, std::int64_t, double, std::string>;
@@ -43,5 +46,8 @@ Result<std::int64_t> IntegerFromJson(std::string_view json);
 Result<std::vector<double>> NumbersFromJson(std::string_view json);
 /// In the order of the text.
 Result<std::vector<std::pair<std::string, ParamValue>>> ObjectFromJson(std::string_view json);
+
+/// The text of an attribute; empty when there is none, or none that can be read.
+std::string TextAttribute(const Attributes& attributes, std::string_view key);
 
 }  // namespace tw::hpo

@@ -6,11 +6,11 @@
 #include <array>
 
 #include "base/check.h"
+#include "base/time.h"
 
 namespace tw {
 namespace {
 
-constexpr std::int64_t kSecondsPerDay = 86'400;
 constexpr std::int64_t kCloseSecond =
     17 * 3600;  // 17:00 New York ends one trading day and starts the next
 constexpr std::int64_t kNanosPerDay = kSecondsPerDay * kNanosPerSecond;

@@ -5,12 +5,12 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/time.h"
 #include "market/fx_calendar.h"
 
 namespace tw {
 namespace {
 
-constexpr std::int64_t kSecondsPerDay = 86'400;
 constexpr std::int64_t kStandard = -5 * 3600;
 constexpr std::int64_t kSummer = -4 * 3600;
 constexpr std::int64_t kFirstSecond = 0;             // 1970-01-01

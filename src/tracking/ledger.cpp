@@ -19,10 +19,10 @@
 namespace tw::tracking {
 namespace {
 
-constexpr std::int32_t kApplicationId = 0x54576c67;  // "TWlg"
+constexpr std::int32_t kLedgerId = 0x54576c67;  // "TWlg"
 constexpr std::string_view kLook = "holdout_look";
 
-constexpr std::array<std::string_view, 1> kSchema = {R"sql(
+constexpr std::array<std::string_view, 1> kLedgerSchema = {R"sql(
 CREATE TABLE entries (
   seq INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL,
   kind TEXT NOT NULL CHECK (kind IN ('walk_forward', 'search', 'holdout_look')),
@@ -259,7 +259,7 @@ TrialLedger::~TrialLedger() = default;
 Result<std::unique_ptr<TrialLedger>> TrialLedger::Open(const std::string& path,
                                                        const Clock& clock) {
   db::Database database = TW_TRY(db::Database::Open(path));
-  TW_TRY(database.Migrate(kApplicationId, kSchema));
+  TW_TRY(database.Migrate(kLedgerId, kLedgerSchema));
   return std::unique_ptr<TrialLedger>(
       new TrialLedger(std::make_unique<Impl>(std::move(database), clock)));
 }

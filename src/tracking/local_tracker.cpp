@@ -13,10 +13,10 @@
 namespace tw::tracking {
 namespace {
 
-constexpr std::int32_t kApplicationId = 0x54577472;  // "TWtr"
+constexpr std::int32_t kTrackerId = 0x54577472;  // "TWtr"
 
 // Tables and columns are named as in MLflow's own database.
-constexpr std::array<std::string_view, 2> kSchema = {R"sql(
+constexpr std::array<std::string_view, 2> kTrackerSchema = {R"sql(
 CREATE TABLE experiments (
   experiment_id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, lifecycle_stage TEXT NOT NULL,
   creation_time INTEGER NOT NULL);
@@ -57,7 +57,7 @@ CREATE TABLE registered_model_aliases (
   name TEXT NOT NULL, alias TEXT NOT NULL, version INTEGER NOT NULL,
   PRIMARY KEY (name, alias), FOREIGN KEY (name, version) REFERENCES model_versions) WITHOUT ROWID;
 )sql",
-                                                     R"sql(
+                                                            R"sql(
 ALTER TABLE logged_models ADD COLUMN unique_key TEXT NOT NULL DEFAULT '';
 CREATE INDEX logged_models_by_run ON logged_models (source_run_id);
 )sql"};
@@ -114,7 +114,7 @@ Result<std::unique_ptr<LocalTracker>> LocalTracker::Open(const std::string& dire
   // wait for the disk.
   db::Database database =
       TW_TRY(db::Database::Open(directory + "/tracking.db", {.durable = false}));
-  TW_TRY(database.Migrate(kApplicationId, kSchema));
+  TW_TRY(database.Migrate(kTrackerId, kTrackerSchema));
   return std::unique_ptr<LocalTracker>(
       new LocalTracker(std::make_unique<Impl>(std::move(database), directory, clock)));
 }

@@ -14,10 +14,10 @@ namespace {
 
 using internal::ApiCall;
 using internal::ApiFailure;
+using internal::ApiPath;
 using internal::ArrayAt;
 using internal::EntityAt;
 using internal::Json;
-using internal::kApi;
 using internal::TextAt;
 using StatedModel = std::pair<LoggedModel, std::string>;  // with the server's status of it
 
@@ -26,10 +26,8 @@ constexpr std::string_view kUploadFailed = "LOGGED_MODEL_UPLOAD_FAILED";
 constexpr std::size_t kMaxVersionTag = 100'000;
 constexpr std::size_t kMaxDescription = 5'000;
 
-std::string Path(std::string_view tail) { return fmt::format("{}{}", kApi, tail); }
-
 ApiCall Send(std::string_view method, std::string_view tail, Json body, net::Repeat repeat) {
-  ApiCall call{std::string(method), Path(tail)};
+  ApiCall call{std::string(method), ApiPath(tail)};
   call.body = std::move(body);
   call.repeat = repeat;
   return call;
@@ -146,7 +144,7 @@ Result<LoggedModel> MlflowTracker::Impl::FinishLoggedModel(LoggedModel model,
   const auto linked = api_.Call(Send("POST", "/runs/outputs", outputs, net::Repeat::kUnsafe));
   if (!linked.ok()) {
     const Json answer =
-        TW_TRY(api_.Call({"GET", Path("/runs/get"), {{"run_id", model.source_run_id}}}));
+        TW_TRY(api_.Call({"GET", ApiPath("/runs/get"), {{"run_id", model.source_run_id}}}));
     const bool there = answer.dump(-1, ' ', false, Json::error_handler_t::replace)
                            .find('"' + model.model_id + '"') != std::string::npos;
     if (!there) return linked.error();
@@ -222,7 +220,7 @@ Result<std::unique_ptr<internal::ArtifactRepo>> MlflowTracker::Impl::ModelArtifa
   }
   ApiFailure failure;
   const auto answer =
-      api_.Call({"GET", Path("/logged-models/" + net::EscapeUrl(model_id))}, failure);
+      api_.Call({"GET", ApiPath("/logged-models/" + net::EscapeUrl(model_id))}, failure);
   if (!answer.ok()) return IsOldServer(failure) ? NoLoggedModel(model_id) : answer.error();
   const LoggedModel model = TW_TRY(EntityAt(*answer, "model", internal::LoggedModelFrom));
   {
@@ -253,7 +251,7 @@ Result<void> MlflowTracker::Impl::EnsureRegisteredModel(std::string_view name) {
 Result<std::vector<ModelVersion>> MlflowTracker::Impl::SearchVersions(const std::string& filter) {
   std::vector<ModelVersion> versions;
   const ApiCall call{
-      "GET", Path("/model-versions/search"), {{"filter", filter}, {"max_results", "1000"}}};
+      "GET", ApiPath("/model-versions/search"), {{"filter", filter}, {"max_results", "1000"}}};
   const auto take = [&](const Json& answer) -> Result<bool> {
     for (const Json& item : TW_TRY(ArrayAt(answer, "model_versions")))
       versions.push_back(TW_TRY(internal::ModelVersionFrom(item)));
@@ -269,7 +267,7 @@ Result<ModelVersion> MlflowTracker::Impl::CompleteVersion(ModelVersion version) 
   // Registered by somebody else from artifacts of a run, or on a server without logged models.
   const Json answer =
       TW_TRY(api_.Call({"GET",
-                        Path("/model-versions/get-download-uri"),
+                        ApiPath("/model-versions/get-download-uri"),
                         {{"name", version.name}, {"version", std::to_string(version.version)}}}));
   std::string uri = TW_TRY(TextAt(answer, "artifact_uri"));
   constexpr std::string_view kRuns = "runs:/";
@@ -340,8 +338,8 @@ Result<std::vector<RegisteredModel>> MlflowTracker::RegisteredModels() {
       models.push_back(TW_TRY(internal::RegisteredModelFrom(item)));
     return true;
   };
-  TW_TRY(impl_->api_.EachPage({"GET", Path("/registered-models/search"), {{"max_results", "1000"}}},
-                              take));
+  TW_TRY(impl_->api_.EachPage(
+      {"GET", ApiPath("/registered-models/search"), {{"max_results", "1000"}}}, take));
   std::ranges::sort(models, {}, &RegisteredModel::name);
   return models;
 }
@@ -355,7 +353,7 @@ Result<std::vector<ModelVersion>> MlflowTracker::ModelVersions(std::string_view 
   std::ranges::reverse(versions);
   // A search does not tell aliases.
   const Json answer = TW_TRY(
-      impl_->api_.Call({"GET", Path("/registered-models/get"), {{"name", std::string(name)}}}));
+      impl_->api_.Call({"GET", ApiPath("/registered-models/get"), {{"name", std::string(name)}}}));
   const RegisteredModel model =
       TW_TRY(EntityAt(answer, "registered_model", internal::RegisteredModelFrom));
   for (ModelVersion& version : versions) {
@@ -371,7 +369,7 @@ Result<std::vector<ModelVersion>> MlflowTracker::ModelVersions(std::string_view 
 Result<ModelVersion> MlflowTracker::GetModelVersion(std::string_view name, std::int64_t version) {
   const Json answer = TW_TRY(
       impl_->api_.Call({"GET",
-                        Path("/model-versions/get"),
+                        ApiPath("/model-versions/get"),
                         {{"name", std::string(name)}, {"version", std::to_string(version)}}}));
   return impl_->CompleteVersion(
       TW_TRY(EntityAt(answer, "model_version", internal::ModelVersionFrom)));
@@ -382,7 +380,7 @@ Result<ModelVersion> MlflowTracker::GetModelVersionByAlias(std::string_view name
   ApiFailure failure;
   const auto answer =
       impl_->api_.Call({"GET",
-                        Path("/registered-models/alias"),
+                        ApiPath("/registered-models/alias"),
                         {{"name", std::string(name)}, {"alias", std::string(alias)}}},
                        failure);
   if (!answer.ok()) {

@@ -14,10 +14,10 @@ namespace {
 
 using internal::ApiCall;
 using internal::ApiFailure;
+using internal::ApiPath;
 using internal::ArrayAt;
 using internal::EntityAt;
 using internal::Json;
-using internal::kApi;
 using internal::TextAt;
 
 constexpr std::int64_t kPage = 1000;
@@ -30,10 +30,8 @@ constexpr std::size_t kBatchTags = 100;
 constexpr std::size_t kBatchAll = 1000;
 constexpr std::size_t kBatchBytes = 900'000;  // documented limit: 1,000,000
 
-std::string Path(std::string_view tail) { return fmt::format("{}{}", kApi, tail); }
-
 ApiCall Post(std::string_view tail, Json body, net::Repeat repeat) {
-  ApiCall call{"POST", Path(tail)};
+  ApiCall call{"POST", ApiPath(tail)};
   call.body = std::move(body);
   call.repeat = repeat;
   return call;
@@ -111,7 +109,7 @@ Result<std::vector<KeyValue>> DistinctParams(std::span<const KeyValue> params) {
 
 Result<std::string> MlflowTracker::GetOrCreateExperiment(std::string_view name) {
   TW_TRY(internal::CheckName(name, "experiment name"));
-  ApiCall get{"GET", Path("/experiments/get-by-name"), {{"experiment_name", std::string(name)}}};
+  ApiCall get{"GET", ApiPath("/experiments/get-by-name"), {{"experiment_name", std::string(name)}}};
   ApiFailure failure;
   for (int tries = 1;; ++tries) {
     const auto answer = impl_->api_.Call(get, failure);
@@ -217,7 +215,7 @@ Result<void> MlflowTracker::SetRunStatus(std::string_view run_id, RunStatus stat
 
 Result<Run> MlflowTracker::Impl::FetchRun(std::string_view run_id) {
   const Json answer =
-      TW_TRY(api_.Call({"GET", Path("/runs/get"), {{"run_id", std::string(run_id)}}}));
+      TW_TRY(api_.Call({"GET", ApiPath("/runs/get"), {{"run_id", std::string(run_id)}}}));
   Run run = TW_TRY(EntityAt(answer, "run", internal::RunFrom));
   const std::lock_guard lock(mutex_);
   run_uris_.insert_or_assign(run.run_id, run.artifact_uri);
@@ -294,7 +292,7 @@ Result<std::vector<Metric>> MlflowTracker::MetricHistory(std::string_view run_id
                                                          std::string_view key) {
   std::vector<Metric> points;
   const ApiCall call{"GET",
-                     Path("/metrics/get-history"),
+                     ApiPath("/metrics/get-history"),
                      {{"run_id", std::string(run_id)},
                       {"metric_key", std::string(key)},
                       {"max_results", std::to_string(kHistoryPage)}}};

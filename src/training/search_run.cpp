@@ -67,13 +67,6 @@ bool IsBare(const hpo::FrozenTrial& trial) {
          !trial.system_attrs.contains(hpo::kFailedTrialKey);
 }
 
-std::string TextAttribute(const hpo::Attributes& attributes, std::string_view key) {
-  const auto found = attributes.find(key);
-  if (found == attributes.end()) return "";
-  const auto value = hpo::ValueFromJson(found->second);
-  return value.ok() ? hpo::TextOf(*value) : "";
-}
-
 std::vector<std::pair<std::string, hpo::ParamValue>> PairsOf(const SearchValues& values) {
   return {values.begin(), values.end()};
 }
@@ -103,7 +96,7 @@ class Beginning {
 
  private:
   Result<void> CheckSame(const hpo::Attributes& attributes) const {
-    const TrialStyle before = TW_TRY(StyleOfText(TextAttribute(attributes, kStudyConfigKey)));
+    const TrialStyle before = TW_TRY(StyleOfText(hpo::TextAttribute(attributes, kStudyConfigKey)));
     const std::string difference = FirstDifference(CommonText(before.style, before.config_text),
                                                    CommonText(objective_.style(), config_text_));
     if (!difference.empty()) {
@@ -113,7 +106,7 @@ class Beginning {
                       "compare; name another one with --study",
                       start_.study, difference)};
     }
-    if (TextAttribute(attributes, kStudyBarsKey) != objective_.bars_sha256()) {
+    if (hpo::TextAttribute(attributes, kStudyBarsKey) != objective_.bars_sha256()) {
       return Error{ErrorCode::kUsage,
                    fmt::format("study '{}' was begun with other bars than the store has now: its "
                                "trials would not compare; name another one with --study",
@@ -138,7 +131,7 @@ class Beginning {
 
   // The run under which each trial has a nested one.
   Result<void> FindRun(const hpo::Attributes& attributes) {
-    start_.run_id = TextAttribute(attributes, kStudyRunKey);
+    start_.run_id = hpo::TextAttribute(attributes, kStudyRunKey);
     tracking::Tracker& tracker = services_.train.tracker;
     if (!start_.run_id.empty() && tracker.GetRun(start_.run_id).ok()) {
       start_.run_id = tracker.ResolveRun(start_.run_id);
@@ -270,7 +263,7 @@ void CloseRunsOfTheDead(const std::vector<hpo::TrialPtr>& trials, tracking::Trac
   for (const hpo::TrialPtr& trial : trials) {
     if (trial->state != hpo::TrialState::kFail || trial->user_attrs.contains(kTrialReasonKey))
       continue;
-    const std::string run_id = TextAttribute(trial->user_attrs, kTrialRunKey);
+    const std::string run_id = hpo::TextAttribute(trial->user_attrs, kTrialRunKey);
     if (run_id.empty()) continue;
     // What cannot be asked or said now can be at the next start.
     const auto run = tracker.GetRun(run_id);
@@ -283,7 +276,7 @@ void CloseRunsOfTheDead(const std::vector<hpo::TrialPtr>& trials, tracking::Trac
 
 // Daily returns that the trial's run keeps; none where the run is out of reach.
 eval::DailySeries ReturnsOf(const hpo::FrozenTrial& trial, tracking::Tracker& tracker) {
-  const std::string run_id = TextAttribute(trial.user_attrs, kTrialRunKey);
+  const std::string run_id = hpo::TextAttribute(trial.user_attrs, kTrialRunKey);
   if (run_id.empty() || trial.state != hpo::TrialState::kComplete) return {};
   const auto csv = tracker.ReadArtifact(run_id, std::string(kReturnsFile));
   if (!csv.ok()) return {};
@@ -294,7 +287,7 @@ eval::DailySeries ReturnsOf(const hpo::FrozenTrial& trial, tracking::Tracker& tr
 }  // namespace
 
 Result<std::string> ConfigOfStudy(const hpo::StudyInfo& info) {
-  std::string text = TextAttribute(info.system_attrs, kStudyConfigKey);
+  std::string text = hpo::TextAttribute(info.system_attrs, kStudyConfigKey);
   if (!text.empty()) return text;
   return Error{
       ErrorCode::kUsage,
@@ -419,7 +412,7 @@ Result<SearchConclusion> ConcludeSearch(const ConcludeRequest& request,
   const std::vector<hpo::TrialPtr> trials = TW_TRY(study->Trials());
   const hpo::TrialPtr chosen = TW_TRY(ChooseWinner(trials, base, request));
   tracking::Tracker& tracker = services.train.tracker;
-  const std::string parent = TextAttribute(study->info().system_attrs, kStudyRunKey);
+  const std::string parent = hpo::TextAttribute(study->info().system_attrs, kStudyRunKey);
   SearchConclusion conclusion;
   conclusion.winner = chosen->number;
   TrainRequest train;

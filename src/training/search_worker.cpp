@@ -23,13 +23,6 @@
 namespace tw::training {
 namespace {
 
-std::string TextAttribute(const hpo::Attributes& attributes, std::string_view key) {
-  const auto found = attributes.find(key);
-  if (found == attributes.end()) return "";
-  const auto value = hpo::ValueFromJson(found->second);
-  return value.ok() ? hpo::TextOf(*value) : "";
-}
-
 // This trial's own fault: other trials may do better.
 bool BlamesTrial(ErrorCode code) {
   return code == ErrorCode::kConfig || code == ErrorCode::kBadData || code == ErrorCode::kUsage ||
@@ -108,7 +101,7 @@ class TrialJob {
 
   Result<void> OpenRun() {
     tracking::Tracker& tracker = bench_.services.train.tracker;
-    if (!TW_TRY(Reopen(TextAttribute(trial_.Snapshot().user_attrs, kTrialRunKey)))) {
+    if (!TW_TRY(Reopen(hpo::TextAttribute(trial_.Snapshot().user_attrs, kTrialRunKey)))) {
       tracking::NewRun run;
       run.experiment_id = TW_TRY(tracker.GetOrCreateExperiment(bench_.objective.style().name));
       run.run_name = RunName();
@@ -349,7 +342,7 @@ Result<std::int64_t> ServeSearch(const WorkRequest& request, const SearchService
   std::string config_text = TW_TRY(ConfigOfStudy(info));
   const SearchObjective objective =
       TW_TRY(SearchObjective::Create(services.train.store, std::move(config_text)));
-  if (TextAttribute(info.system_attrs, kStudyBarsKey) != objective.bars_sha256()) {
+  if (hpo::TextAttribute(info.system_attrs, kStudyBarsKey) != objective.bars_sha256()) {
     return Error{ErrorCode::kBadData,
                  fmt::format("the store's bars of {} are not those that study '{}' was begun with",
                              FamilyOf(objective.style()), request.study)};
@@ -359,9 +352,12 @@ Result<std::int64_t> ServeSearch(const WorkRequest& request, const SearchService
   options.sampler = TW_TRY(MakeSampler(objective.search()));
   options.pruner = TW_TRY(MakePruner(objective.search(), objective.style().validation.folds));
   const auto study = TW_TRY(hpo::Study::Load(services.storage, services.train.clock, options));
-  const Bench bench{
-      request, services, objective, study->info(), TextAttribute(info.system_attrs, kStudyRunKey),
-      stop};
+  const Bench bench{request,
+                    services,
+                    objective,
+                    study->info(),
+                    hpo::TextAttribute(info.system_attrs, kStudyRunKey),
+                    stop};
   return Worker(bench, *study).Run();
 }
 

@@ -15,8 +15,6 @@ namespace {
 constexpr std::size_t kSampleLines = 40;
 constexpr std::size_t kSampleBytes = std::size_t{1} << 16;
 
-Error Bad(std::string message) { return {ErrorCode::kBadData, std::move(message)}; }
-
 /// A line of outside text for a message: short, printable.
 std::string Quote(std::string_view line) {
   std::string out;
@@ -85,8 +83,8 @@ Result<char> FindSeparator(const std::vector<Line>& lines) {
     }
   }
   if (best == 0) {
-    return Bad(fmt::format("line {}: '{}' is no row of a table (separators tab ; , |)",
-                           probe.number, Quote(probe.text)));
+    return BadData(fmt::format("line {}: '{}' is no row of a table (separators tab ; , |)",
+                               probe.number, Quote(probe.text)));
   }
   return best;
 }
@@ -375,7 +373,7 @@ Result<DateForm> DayOrMonthFirst(std::string_view bytes, const CsvLayout& layout
   if (day_first.steady() != month_first.steady()) {
     return day_first.steady() ? DateForm::kDmy : DateForm::kMdy;
   }
-  return Bad(
+  return BadData(
       fmt::format("dates like '{}' may be day or month first, and no row decides it: give "
                   "--date-order dmy or mdy",
                   Quote(example)));
@@ -440,14 +438,14 @@ Result<DateForm> FindDateForm(std::string_view bytes, const std::vector<std::str
     return DateForm::kMillisOfDay;
   }
   if (lean && whole.size() < 8) {
-    return Bad(fmt::format(
+    return BadData(fmt::format(
         "line {}: time '{}' looks like milliseconds of a day, but the file's name does not begin "
         "with the day (20140507_quote.zip)",
         line.number, Quote(field)));
   }
   if (const std::optional<DateForm> form = FormOfField(field)) return *form;
   if (IsDayAndMonth(field)) return DayOrMonthFirst(bytes, layout, hints, field);
-  return Bad(fmt::format(
+  return BadData(fmt::format(
       "line {}: '{}' is no time in a known form (2019-01-02 03:04, 20190102 030405, 02.01.2019 "
       "03:04, seconds or milliseconds since 1970)",
       line.number, Quote(field)));
@@ -494,7 +492,7 @@ Status CheckColumns(CsvLayout& layout, std::string_view header) {
       "name them with --columns time=...,open=...,high=...,low=...,close=... (header names or "
       "numbers from 1)";
   if (!layout.has(ColumnRole::kTime))
-    return Bad(fmt::format("line 1: no time column{}; {}", where, advice));
+    return BadData(fmt::format("line 1: no time column{}; {}", where, advice));
   const bool all_ask = layout.has(ColumnRole::kAskOpen) && layout.has(ColumnRole::kAskHigh) &&
                        layout.has(ColumnRole::kAskLow) && layout.has(ColumnRole::kAskClose);
   if (all_ask && !layout.has(ColumnRole::kClose)) {  // one side only, and it is the ask
@@ -516,25 +514,26 @@ Status CheckColumns(CsvLayout& layout, std::string_view header) {
     return {};
   }
   if (layout.ticks()) return {};
-  return Bad(fmt::format("line 1: neither open, high, low, close nor bid, ask columns{}; {}", where,
-                         advice));
+  return BadData(fmt::format("line 1: neither open, high, low, close nor bid, ask columns{}; {}",
+                             where, advice));
 }
 
 Status CheckIsText(std::string_view bytes) {
   if (bytes.find_first_not_of(" \t\r\n,;") == std::string_view::npos) {
-    return Bad("is empty: no row of data");
+    return BadData("is empty: no row of data");
   }
   for (std::size_t i = 0; i < std::min<std::size_t>(bytes.size(), 8192); ++i) {
     const auto byte = static_cast<unsigned char>(bytes[i]);
     if (byte < 0x20 && byte != '\n' && byte != '\r' && byte != '\t') {
-      return Bad(fmt::format("is binary, no known format: byte 0x{:02x} at offset {}", byte, i));
+      return BadData(
+          fmt::format("is binary, no known format: byte 0x{:02x} at offset {}", byte, i));
     }
   }
   const std::size_t first = bytes.find_first_not_of(" \t\r\n");
   const std::string start = Normalise(bytes.substr(first, 16));
   if (bytes[first] == '<' && (start.substr(0, 4) == "html" || start.substr(0, 7) == "doctype" ||
                               start.substr(0, 3) == "xml")) {
-    return Bad(fmt::format("is a web page, no table: '{}'", Quote(bytes.substr(first, 40))));
+    return BadData(fmt::format("is a web page, no table: '{}'", Quote(bytes.substr(first, 40))));
   }
   return {};
 }
@@ -575,13 +574,13 @@ Result<CsvLayout> DetectLayout(std::string_view bytes, std::string_view path,
                                std::string_view member, const CsvHints& hints) {
   TW_TRY(CheckIsText(bytes));
   const std::vector<Line> lines = SampleLines(bytes);
-  if (lines.empty()) return Bad("is empty: no row of data");
+  if (lines.empty()) return BadData("is empty: no row of data");
   CsvLayout layout;
   layout.separator = hints.separator ? *hints.separator : TW_TRY(FindSeparator(lines));
   std::vector<std::string_view> header = Split(lines[0].text, layout.separator);
   const bool has_header = IsHeader(header);
   if (has_header && lines.size() < 2)
-    return Bad(fmt::format("has a header and no row: '{}'", Quote(lines[0].text)));
+    return BadData(fmt::format("has a header and no row: '{}'", Quote(lines[0].text)));
   const Line& first = lines[has_header ? 1 : 0];
   const std::vector<std::string_view> row = Split(first.text, layout.separator);
   layout.data_begin = first.begin;
@@ -591,7 +590,7 @@ Result<CsvLayout> DetectLayout(std::string_view bytes, std::string_view path,
   } else {
     header.clear();
     if (hints.columns.empty() && !RolesFromShape(row, layout)) {
-      return Bad(
+      return BadData(
           fmt::format("line {}: {} fields without a header are no layout that is known: '{}'; give "
                       "--columns time=1,open=2,...",
                       first.number, row.size(), Quote(first.text)));
@@ -602,13 +601,13 @@ Result<CsvLayout> DetectLayout(std::string_view bytes, std::string_view path,
   for (const int column : layout.column)
     layout.fields_min = std::max(layout.fields_min, static_cast<std::size_t>(column + 1));
   if (layout.fields_min > row.size()) {
-    return Bad(fmt::format("line {}: {} fields where the layout needs {}: '{}'", first.number,
-                           row.size(), layout.fields_min, Quote(first.text)));
+    return BadData(fmt::format("line {}: {} fields where the layout needs {}: '{}'", first.number,
+                               row.size(), layout.fields_min, Quote(first.text)));
   }
   // All rows are as long as the first: a shorter one is cut.
   layout.fields_min = row.size();
   if (row.size() > kColumnsMax)
-    return Bad(
+    return BadData(
         fmt::format("line {}: {} fields, the limit is {}", first.number, row.size(), kColumnsMax));
   std::optional<std::int64_t> day = DayInName(path);
   if (!day) day = DayInName(member);
@@ -616,7 +615,7 @@ Result<CsvLayout> DetectLayout(std::string_view bytes, std::string_view path,
   FindPoint(row, layout);
   layout.format = FormatOf(layout, header, row);
   if (hints.format && *hints.format != layout.format && *hints.format != SourceFormat::kCsv) {
-    return Bad(fmt::format(
+    return BadData(fmt::format(
         "line {}: '{}' is no {} row, it looks like {}; leave --format out or correct it",
         first.number, Quote(first.text), NameOf(*hints.format), NameOf(layout.format)));
   }

@@ -19,8 +19,6 @@ constexpr std::size_t kTickBytes = 20;
 constexpr std::size_t kCandleBytes = 24;
 constexpr std::int64_t kDayNanos = 24 * kNanosPerHour;
 
-Error Bad(std::string message) { return {ErrorCode::kBadData, std::move(message)}; }
-
 std::uint32_t BigEndian(const char* at) {
   std::uint32_t value = 0;
   for (int i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(at[i]);
@@ -44,7 +42,7 @@ std::vector<std::string_view> SplitPath(std::string_view path) {
 }
 
 Error BadPath(std::string_view path) {
-  return Bad(fmt::format(
+  return BadData(fmt::format(
       "{}: the period of a .bi5 file stands in its path, which should end as "
       "EURUSD/2019/01/04/10h_ticks.bi5, "
       "EURUSD/2019/01/04/BID_candles_min_1.bi5, EURUSD/2019/01/BID_candles_hour_1.bi5 or "
@@ -144,8 +142,9 @@ std::int64_t DukascopyPointMicros(std::string_view symbol) {
 Result<RawTicks> DecodeBi5Ticks(std::string_view records, const Bi5Period& period,
                                 std::int64_t point_micros) {
   if (records.size() % kTickBytes != 0) {
-    return Bad(fmt::format("{} bytes are no whole number of {}-byte ticks: cut off or no tick file",
-                           records.size(), kTickBytes));
+    return BadData(
+        fmt::format("{} bytes are no whole number of {}-byte ticks: cut off or no tick file",
+                    records.size(), kTickBytes));
   }
   RawTicks ticks;
   ticks.stamps_utc = true;
@@ -154,11 +153,12 @@ Result<RawTicks> DecodeBi5Ticks(std::string_view records, const Bi5Period& perio
     const std::int64_t offset = std::int64_t{BigEndian(record)} * 1'000'000;
     double volume = 0;
     if (offset >= period.length_nanos) {
-      return Bad(fmt::format("record {}: {} ms lie outside the file's hour", at / kTickBytes + 1,
-                             offset / 1'000'000));
+      return BadData(fmt::format("record {}: {} ms lie outside the file's hour",
+                                 at / kTickBytes + 1, offset / 1'000'000));
     }
     if (!ReadFloat(record + 12, volume) || !ReadFloat(record + 16, volume)) {
-      return Bad(fmt::format("record {}: volume is no number of at least 0", at / kTickBytes + 1));
+      return BadData(
+          fmt::format("record {}: volume is no number of at least 0", at / kTickBytes + 1));
     }
     ticks.stamp.push_back(period.start_nanos + offset);
     ticks.ask.push_back(std::int64_t{BigEndian(record + 4)} * point_micros);
@@ -171,7 +171,7 @@ Result<RawTicks> DecodeBi5Ticks(std::string_view records, const Bi5Period& perio
 Result<RawBars> DecodeBi5Candles(std::string_view records, const Bi5Period& period,
                                  std::int64_t point_micros) {
   if (records.size() % kCandleBytes != 0) {
-    return Bad(
+    return BadData(
         fmt::format("{} bytes are no whole number of {}-byte candles: cut off or no candle file",
                     records.size(), kCandleBytes));
   }
@@ -182,12 +182,12 @@ Result<RawBars> DecodeBi5Candles(std::string_view records, const Bi5Period& peri
     const std::int64_t offset = std::int64_t{BigEndian(record)} * kNanosPerSecond;
     double volume = 0;
     if (offset >= period.length_nanos) {
-      return Bad(fmt::format("record {}: {} s lie outside the file's period of {} s",
-                             at / kCandleBytes + 1, offset / kNanosPerSecond,
-                             period.length_nanos / kNanosPerSecond));
+      return BadData(fmt::format("record {}: {} s lie outside the file's period of {} s",
+                                 at / kCandleBytes + 1, offset / kNanosPerSecond,
+                                 period.length_nanos / kNanosPerSecond));
     }
     if (!ReadFloat(record + 20, volume))
-      return Bad(
+      return BadData(
           fmt::format("record {}: volume is no number of at least 0", at / kCandleBytes + 1));
     const std::int64_t low = BigEndian(record + 12);
     const std::int64_t high = BigEndian(record + 16);

@@ -18,14 +18,12 @@ constexpr std::size_t kRowsMax = 5'000'000;
 constexpr std::int64_t kLastMillis = 4'102'444'800'000;  // 2100
 constexpr std::int64_t kPointsMax = 9'000'000'000'000;
 
-Error Bad(std::string message) { return {ErrorCode::kBadData, std::move(message)}; }
-
 Result<double> NumberAt(const Json& json, const char* key) {
   const auto found = json.find(key);
   if (found == json.end() || !found->is_number())
-    return Bad(fmt::format("key '{}' is missing or no number", key));
+    return BadData(fmt::format("key '{}' is missing or no number", key));
   const double value = found->get<double>();
-  if (!std::isfinite(value)) return Bad(fmt::format("key '{}' is not finite", key));
+  if (!std::isfinite(value)) return BadData(fmt::format("key '{}' is not finite", key));
   return value;
 }
 
@@ -33,16 +31,16 @@ Result<double> NumberAt(const Json& json, const char* key) {
 Result<std::vector<std::int64_t>> IntegersAt(const Json& json, const char* key, std::size_t rows) {
   const auto found = json.find(key);
   if (found == json.end() || !found->is_array())
-    return Bad(fmt::format("key '{}' is missing or no list", key));
+    return BadData(fmt::format("key '{}' is missing or no list", key));
   if (found->size() != rows)
-    return Bad(
+    return BadData(
         fmt::format("key '{}' has {} values where 'times' has {}", key, found->size(), rows));
   std::vector<std::int64_t> out;
   out.reserve(rows);
   for (const Json& item : *found) {
     const double value = item.is_number() ? item.get<double>() : std::nan("");
     if (!(std::abs(value) < 1e12) || value != std::floor(value)) {
-      return Bad(fmt::format("{}[{}] is no whole number below 1e12", key, out.size()));
+      return BadData(fmt::format("{}[{}] is no whole number below 1e12", key, out.size()));
     }
     out.push_back(static_cast<std::int64_t>(value));
   }
@@ -57,14 +55,14 @@ Result<std::vector<std::int64_t>> PricesAt(const Json& json, const char* base_ke
   const std::vector<std::int64_t> deltas = TW_TRY(IntegersAt(json, deltas_key, rows));
   const double units = std::round(base / multiplier);
   if (!(std::abs(units) * static_cast<double>(point_micros) < 9e12))
-    return Bad(fmt::format("key '{}' is out of range", base_key));
+    return BadData(fmt::format("key '{}' is out of range", base_key));
   std::int64_t at = static_cast<std::int64_t>(units);
   std::vector<std::int64_t> out;
   out.reserve(rows);
   for (const std::int64_t delta : deltas) {
     at += delta;
     if (std::abs(at) > kPointsMax / point_micros)
-      return Bad(fmt::format("{}[{}]: price is out of range", deltas_key, out.size()));
+      return BadData(fmt::format("{}[{}]: price is out of range", deltas_key, out.size()));
     out.push_back(at * point_micros);
   }
   return out;
@@ -81,20 +79,22 @@ Result<Frame> ReadFrame(const Json& json) {
   Frame frame;
   const double start = TW_TRY(NumberAt(json, "timestamp"));
   if (start < 0 || start >= static_cast<double>(kLastMillis))
-    return Bad("key 'timestamp' is no time between 1970 and 2100");
+    return BadData("key 'timestamp' is no time between 1970 and 2100");
   frame.start_millis = static_cast<std::int64_t>(start);
   frame.multiplier = TW_TRY(NumberAt(json, "multiplier"));
   const double micros = frame.multiplier * 1e6;
   frame.point_micros = micros >= 0.5 && micros <= 1e6 ? std::llround(micros) : 0;
   if (frame.point_micros < 1 || std::abs(micros - static_cast<double>(frame.point_micros)) > 1e-6) {
-    return Bad(
+    return BadData(
         fmt::format("key 'multiplier' is {}, no whole number of millionths", frame.multiplier));
   }
   const auto times = json.find("times");
-  if (times == json.end() || !times->is_array()) return Bad("key 'times' is missing or no list");
+  if (times == json.end() || !times->is_array())
+    return BadData("key 'times' is missing or no list");
   frame.rows = times->size();
   if (frame.rows > kRowsMax)
-    return Bad(fmt::format("key 'times' has {} entries, the limit is {}", frame.rows, kRowsMax));
+    return BadData(
+        fmt::format("key 'times' has {} entries, the limit is {}", frame.rows, kRowsMax));
   return frame;
 }
 
@@ -107,9 +107,9 @@ Result<std::vector<std::int64_t>> TimesAt(const Json& json, const Frame& frame,
   std::int64_t at = frame.start_millis;
   for (const std::int64_t step : steps) {
     if (step < 0 || step > kLastMillis / step_millis)
-      return Bad(fmt::format("times[{}] is {}, out of range", out.size(), step));
+      return BadData(fmt::format("times[{}] is {}, out of range", out.size(), step));
     at += step * step_millis;
-    if (at >= kLastMillis) return Bad(fmt::format("times[{}] lies beyond 2100", out.size()));
+    if (at >= kLastMillis) return BadData(fmt::format("times[{}] lies beyond 2100", out.size()));
     out.push_back(at * 1'000'000);
   }
   return out;
@@ -137,7 +137,7 @@ Result<DukascopyJson> DecodeCandles(const Json& json, const Frame& frame) {
   DukascopyJson out;
   const double shift = TW_TRY(NumberAt(json, "shift"));
   if (shift < 1000 || shift > 7 * 86'400'000.0)
-    return Bad("key 'shift' is no bar length between a second and a week");
+    return BadData("key 'shift' is no bar length between a second and a week");
   const auto shift_millis = static_cast<std::int64_t>(shift);
   out.bar_nanos = shift_millis * 1'000'000;
   out.bars.stamps_utc = true;
@@ -153,12 +153,12 @@ Result<DukascopyJson> DecodeCandles(const Json& json, const Frame& frame) {
       TW_TRY(PricesAt(json, "close", "closes", frame.rows, frame.multiplier, frame.point_micros));
   const auto volumes = json.find("volumes");
   if (volumes == json.end() || !volumes->is_array() || volumes->size() != frame.rows) {
-    return Bad("key 'volumes' is missing, or not as long as 'times'");
+    return BadData("key 'volumes' is missing, or not as long as 'times'");
   }
   for (const Json& item : *volumes) {
     const double value = item.is_number() ? item.get<double>() : -1;
     if (!(value >= 0) || !std::isfinite(value))
-      return Bad(fmt::format("volumes[{}] is no number of at least 0", out.bars.volume.size()));
+      return BadData(fmt::format("volumes[{}] is no number of at least 0", out.bars.volume.size()));
     out.bars.volume.push_back(value);
   }
   NumberRows(out.bars.offset, frame.rows);
@@ -169,9 +169,9 @@ Result<DukascopyJson> DecodeCandles(const Json& json, const Frame& frame) {
 
 Result<DukascopyJson> DecodeDukascopyJson(std::string_view text) {
   const Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded()) return Bad("is damaged or cut JSON");
+  if (json.is_discarded()) return BadData("is damaged or cut JSON");
   if (!json.is_object() || json.find("times") == json.end())
-    return Bad("is JSON, but no candles or ticks of the Dukascopy service");
+    return BadData("is JSON, but no candles or ticks of the Dukascopy service");
   const Frame frame = TW_TRY(ReadFrame(json));
   return json.find("shift") != json.end() ? DecodeCandles(json, frame) : DecodeTicks(json, frame);
 }

@@ -17,8 +17,6 @@ namespace {
 
 constexpr std::size_t kExamplesMax = 20;
 
-Error Bad(std::string message) { return {ErrorCode::kBadData, std::move(message)}; }
-
 Error Interrupted() { return {ErrorCode::kInterrupted, "asked to stop"}; }
 
 Error Usage(std::string message) { return {ErrorCode::kUsage, std::move(message)}; }
@@ -37,9 +35,9 @@ Result<Timeframe> SourceTimeframe(const std::vector<LoadedPart>& parts,
   for (const LoadedPart& part : parts) {
     if (part.no_data || part.bar_nanos == 0) continue;
     if (first != nullptr && part.bar_nanos != nanos) {
-      return Bad(fmt::format("{} has bars of {}, {} of {}: import them apart", first->source.name(),
-                             DescribeSpan(nanos), part.source.name(),
-                             DescribeSpan(part.bar_nanos)));
+      return BadData(fmt::format("{} has bars of {}, {} of {}: import them apart",
+                                 first->source.name(), DescribeSpan(nanos), part.source.name(),
+                                 DescribeSpan(part.bar_nanos)));
     }
     nanos = part.bar_nanos;
     first = &part;
@@ -53,8 +51,9 @@ Result<Timeframe> SourceTimeframe(const std::vector<LoadedPart>& parts,
   if (nanos == 24 * kNanosPerHour) return Timeframe::Day();
   const Result<Timeframe> parsed = Timeframe::Parse(fmt::format("{}min", minutes));
   if (nanos % kNanosPerMinute != 0 || !parsed.ok()) {
-    return Bad(fmt::format("{}: most rows are {} apart, which is no bar length that can be stored",
-                           first->source.name(), DescribeSpan(nanos)));
+    return BadData(
+        fmt::format("{}: most rows are {} apart, which is no bar length that can be stored",
+                    first->source.name(), DescribeSpan(nanos)));
   }
   return *parsed;
 }
@@ -156,7 +155,7 @@ Status CheckScale(const RowSet& rows, const Instrument& instrument) {
   std::nth_element(closes.begin(), middle, closes.end());
   const std::int64_t half_tick = instrument.half_tick_micros();
   if (*middle > 0 && half_tick > *middle / 10'000) {
-    return Bad(fmt::format(
+    return BadData(fmt::format(
         "prices about {} are too small for {}, whose tick is {}: is it another instrument?",
         FormatMicros(*middle), instrument.symbol, FormatMicros(instrument.tick_micros())));
   }
@@ -191,7 +190,7 @@ Result<RowSet> RowsFromBars(Timeframe timeframe, Assembly& assembly, std::option
   const bool bid_and_ask =
       by_side.size() == 2 && by_side.count(Side::kBid) == 1 && by_side.count(Side::kAsk) == 1;
   if (by_side.size() > 1 && !bid_and_ask) {
-    return Bad(
+    return BadData(
         "files of different sides (bid, ask, mid, both) do not merge: give --side once a file if a "
         "name misleads");
   }
@@ -307,8 +306,8 @@ Status CheckOneKind(const std::vector<LoadedPart>& parts) {
   const auto tick = std::find_if(parts.begin(), parts.end(), ticks);
   const auto bar = std::find_if(parts.begin(), parts.end(), bars);
   if (tick == parts.end() || bar == parts.end()) return {};
-  return Bad(fmt::format("{} has ticks, {} has bars: import them apart", tick->source.name(),
-                         bar->source.name()));
+  return BadData(fmt::format("{} has ticks, {} has bars: import them apart", tick->source.name(),
+                             bar->source.name()));
 }
 
 /// From the source's bar length to the one that is wanted.
@@ -316,8 +315,8 @@ Result<BarTable> ToWantedLength(BarTable&& table, const ImportOptions& options,
                                 ImportReport& report) {
   if (!options.timeframe || *options.timeframe == table.timeframe) return std::move(table);
   if (options.timeframe->minutes() < table.timeframe.minutes()) {
-    return Bad(fmt::format("the files hold bars of {}, finer ones of {} cannot be made of them",
-                           table.timeframe.name(), options.timeframe->name()));
+    return BadData(fmt::format("the files hold bars of {}, finer ones of {} cannot be made of them",
+                               table.timeframe.name(), options.timeframe->name()));
   }
   if (LastBarIsPartial(table, *options.timeframe))
     report.notes.emplace_back("the last bar's period is not over in the files: left out");
@@ -346,7 +345,7 @@ Error NoBarLeft(const ImportReport& report) {
           ? std::string()
           : fmt::format("; first {} line {}: '{}'", report.quarantined_examples[0].file,
                         report.quarantined_examples[0].line, report.quarantined_examples[0].text);
-  return Bad(fmt::format("no usable bar in {} rows ({}{})", report.rows, why, example));
+  return BadData(fmt::format("no usable bar in {} rows ({}{})", report.rows, why, example));
 }
 
 }  // namespace
@@ -398,8 +397,8 @@ Result<ImportResult> ImportSources(std::vector<SourceFile> sources, const Import
   assembly.report.timeframe = result.bars.timeframe;
   assembly.report.bars = static_cast<std::int64_t>(result.bars.size());
   if (result.bars.size() == 0)
-    return Bad(fmt::format("the files do not reach over one whole bar of {}",
-                           result.bars.timeframe.name()));
+    return BadData(fmt::format("the files do not reach over one whole bar of {}",
+                               result.bars.timeframe.name()));
   const auto closed = assembly.report.quarantined_by_reason.find(kMarketClosed);
   const std::int64_t weekend =
       closed == assembly.report.quarantined_by_reason.end() ? 0 : closed->second;

@@ -14,8 +14,6 @@
 namespace tw::store {
 namespace {
 
-Error Bad(std::string message) { return {ErrorCode::kBadData, std::move(message)}; }
-
 bool EndsWith(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
 }
@@ -54,8 +52,8 @@ Status LoadBi5(LoadedPart& part, const ImportOptions& options) {
   const std::string& name = part.source.member.empty() ? part.source.path : part.source.member;
   const Bi5Period period = TW_TRY(ParseBi5Path(name));
   if (period.symbol != options.instrument.symbol) {
-    return Bad(fmt::format("holds {} by its path, the import is of {}", period.symbol,
-                           options.instrument.symbol));
+    return BadData(fmt::format("holds {} by its path, the import is of {}", period.symbol,
+                               options.instrument.symbol));
   }
   part.is_ticks = period.content == Bi5Period::Content::kTicks;
   if (part.source.bytes().empty()) {
@@ -152,8 +150,8 @@ Status LoadCsv(LoadedPart& part, const ImportOptions& options, std::size_t file,
   }
   if (part.stamps().empty()) {
     const std::int64_t others = part.is_ticks ? part.ticks.other_symbols : part.bars.other_symbols;
-    return Bad(others > 0 ? fmt::format("has {} rows, none of them of {}", others, symbol)
-                          : std::string("is empty: no row of data"));
+    return BadData(others > 0 ? fmt::format("has {} rows, none of them of {}", others, symbol)
+                              : std::string("is empty: no row of data"));
   }
   return {};
 }
@@ -169,8 +167,8 @@ Status LoadPart(LoadedPart& part, const ImportOptions& options, std::size_t file
   // An empty .bi5 is the one file whose content cannot tell.
   const bool bi5 = lzma || EndsWith(name, ".bi5");
   if (options.csv.format && (bi5 || json) && *options.csv.format != SourceFormat::kDukascopy) {
-    return Bad(fmt::format("is a Dukascopy file, not {}; leave --format out or correct it",
-                           NameOf(*options.csv.format)));
+    return BadData(fmt::format("is a Dukascopy file, not {}; leave --format out or correct it",
+                               NameOf(*options.csv.format)));
   }
   if (bi5) return LoadBi5(part, options);
   if (json) return LoadJson(part, options, file);

@@ -14,17 +14,15 @@ namespace {
 
 constexpr std::size_t kChunk = std::size_t{1} << 18;
 
-Error Bad(std::string message) { return {ErrorCode::kBadData, std::move(message)}; }
-
 /// Refuses output that has grown beyond the limits for an input of `packed` bytes.
 Status CheckSize(std::size_t unpacked, std::size_t packed, const UnpackLimits& limits) {
   if (unpacked > limits.bytes_max) {
-    return Bad(
+    return BadData(
         fmt::format("unpacks to more than {} bytes, the limit for one file", limits.bytes_max));
   }
   if (unpacked > limits.ratio_from &&
       unpacked / std::max<std::size_t>(packed, 1) > limits.ratio_max) {
-    return Bad(
+    return BadData(
         fmt::format("unpacks to more than {} times its size: refused as a decompression bomb",
                     limits.ratio_max));
   }
@@ -79,8 +77,8 @@ Result<std::string> ReadMember(archive* handle, std::size_t packed, std::size_t&
     const la_ssize_t got = archive_read_data(handle, content.data() + before, kChunk);
     if (got < 0) {
       const char* what = archive_error_string(handle);
-      return Bad(fmt::format("is a damaged or cut zip archive ({})",
-                             what == nullptr ? "no detail" : what));
+      return BadData(fmt::format("is a damaged or cut zip archive ({})",
+                                 what == nullptr ? "no detail" : what));
     }
     content.resize(before + static_cast<std::size_t>(got));
     if (got == 0) return content;
@@ -177,11 +175,11 @@ Result<std::string> GunzipBounded(std::string_view packed, const UnpackLimits& l
       continue;
     }
     if (code != Z_OK && code != Z_BUF_ERROR) {
-      return Bad(fmt::format("is a damaged gzip file ({}) behind {} unpacked bytes",
-                             stream->msg == nullptr ? "no detail" : stream->msg, out.size()));
+      return BadData(fmt::format("is a damaged gzip file ({}) behind {} unpacked bytes",
+                                 stream->msg == nullptr ? "no detail" : stream->msg, out.size()));
     }
     if (stream->avail_in == 0 && fed == packed.size() && stream->avail_out != 0) {
-      return Bad(
+      return BadData(
           fmt::format("is a gzip file that is cut off behind {} unpacked bytes", out.size()));
     }
   }
@@ -205,16 +203,17 @@ Result<std::string> UnlzmaBounded(std::string_view packed, const UnpackLimits& l
     TW_TRY(CheckSize(out.size(), packed.size(), limits));
     if (code == LZMA_STREAM_END) {
       if (stream.avail_in != 0)
-        return Bad(fmt::format("has {} bytes behind the end of its LZMA stream", stream.avail_in));
+        return BadData(
+            fmt::format("has {} bytes behind the end of its LZMA stream", stream.avail_in));
       return out;
     }
     if (code == LZMA_MEMLIMIT_ERROR)
-      return Bad("asks for an LZMA dictionary above 128 MiB: refused");
+      return BadData("asks for an LZMA dictionary above 128 MiB: refused");
     if (code == LZMA_BUF_ERROR)
-      return Bad(
+      return BadData(
           fmt::format("is an LZMA file that is cut off behind {} unpacked bytes", out.size()));
     if (code != LZMA_OK)
-      return Bad(fmt::format("is a damaged LZMA file (code {})", static_cast<int>(code)));
+      return BadData(fmt::format("is a damaged LZMA file (code {})", static_cast<int>(code)));
   }
 }
 
@@ -223,7 +222,7 @@ Result<std::vector<ArchiveMember>> UnzipBounded(std::string_view packed,
   const std::unique_ptr<archive, ArchiveFree> handle(archive_read_new());
   if (handle == nullptr || archive_read_support_format_zip(handle.get()) != ARCHIVE_OK ||
       archive_read_open_memory(handle.get(), packed.data(), packed.size()) != ARCHIVE_OK) {
-    return Bad("could not be opened as a zip archive");
+    return BadData("could not be opened as a zip archive");
   }
   std::vector<ArchiveMember> members;
   std::size_t total = 0;
@@ -234,29 +233,29 @@ Result<std::vector<ArchiveMember>> UnzipBounded(std::string_view packed,
     if (code == ARCHIVE_EOF) break;
     if (code != ARCHIVE_OK && code != ARCHIVE_WARN) {
       const char* what = archive_error_string(handle.get());
-      return Bad(fmt::format("is a damaged or cut zip archive ({})",
-                             what == nullptr ? "no detail" : what));
+      return BadData(fmt::format("is a damaged or cut zip archive ({})",
+                                 what == nullptr ? "no detail" : what));
     }
     if (++entries > limits.members_max)
-      return Bad(fmt::format("holds more than {} members", limits.members_max));
+      return BadData(fmt::format("holds more than {} members", limits.members_max));
     const char* name = archive_entry_pathname(entry);
     const std::string member = name == nullptr ? std::string("unnamed") : std::string(name);
     if (archive_entry_filetype(entry) != AE_IFREG || IsHidden(member)) continue;
     if (archive_entry_is_encrypted(entry) != 0)
-      return Bad(fmt::format("member {} is encrypted", member));
+      return BadData(fmt::format("member {} is encrypted", member));
     // Not inside the braces: a return from there would leak what the list has made so far.
     std::string content =
         TW_TRY_CTX(ReadMember(handle.get(), packed.size(), total, limits), member);
     members.push_back({member, std::move(content)});
   }
   DropNotes(members);
-  if (members.empty()) return Bad("is a zip archive without a file in it");
+  if (members.empty()) return BadData("is a zip archive without a file in it");
   return members;
 }
 
 Result<std::string> Utf16ToUtf8(std::string_view bytes) {
   if (bytes.size() < 2 || bytes.size() % 2 != 0)
-    return Bad(fmt::format("is UTF-16 of odd length {}", bytes.size()));
+    return BadData(fmt::format("is UTF-16 of odd length {}", bytes.size()));
   const bool little = bytes[0] == '\xFF';
   const auto unit = [bytes, little](std::size_t at) {
     const auto low = static_cast<unsigned char>(bytes[little ? at : at + 1]);
@@ -269,10 +268,10 @@ Result<std::string> Utf16ToUtf8(std::string_view bytes) {
     std::uint32_t code = unit(at);
     if (code >= 0xD800 && code < 0xE000) {
       if (code >= 0xDC00 || at + 2 >= bytes.size())
-        return Bad(fmt::format("has a lone UTF-16 surrogate at byte {}", at));
+        return BadData(fmt::format("has a lone UTF-16 surrogate at byte {}", at));
       const std::uint32_t low = unit(at + 2);
       if (low < 0xDC00 || low >= 0xE000)
-        return Bad(fmt::format("has a lone UTF-16 surrogate at byte {}", at));
+        return BadData(fmt::format("has a lone UTF-16 surrogate at byte {}", at));
       code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
       at += 2;
     }

@@ -88,7 +88,7 @@ bool ConvertAlike(const std::map<std::int64_t, double>& local, const SourceZone&
   });
 }
 
-std::vector<SourceZone> Candidates() {
+std::vector<SourceZone> CandidateZones() {
   using Summer = SourceZone::Summer;
   std::vector<SourceZone> out = {
       SourceZone::Utc(), SourceZone::NewYork(), SourceZone::Rule(120, Summer::kUs),
@@ -124,7 +124,7 @@ CorrelationVerdict DetectZoneByCorrelation(const std::vector<std::int64_t>& stam
     return Returns(HourlyOf(near_time, near_close));
   }();
   CorrelationVerdict verdict;
-  const std::vector<SourceZone> candidates = Candidates();
+  const std::vector<SourceZone> candidates = CandidateZones();
   std::vector<double> scores;
   std::size_t best = 0;
   for (std::size_t i = 0; i < candidates.size(); ++i) {

@@ -64,7 +64,8 @@ class MlflowTracker::Impl {
 
 namespace internal {
 
-inline constexpr std::string_view kApi = "/api/2.0/mlflow";
+/// Of a call of the REST API: "/runs/create" behind its root.
+inline std::string ApiPath(std::string_view tail) { return "/api/2.0/mlflow" + std::string(tail); }
 
 /// Something that a server makes once a call, made once for sure. `find` gives what carries the
 /// unique key, oldest first; `create` makes one; `remove` takes a surplus one away.

@@ -37,23 +37,23 @@ std::int64_t Integer(const Json& json, const char* key) {
   return found != json.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
 }
 
-Error SystemError(std::string_view what, const std::string& path) {
-  return {ErrorCode::kIo,
-          fmt::format("{}: cannot {}: {}", path, what, std::generic_category().message(errno))};
+// A missing folder too is the disk's fault: "not found" would be the server's word on a record.
+Error DiskError(std::string_view what, const std::string& path) {
+  return {ErrorCode::kIo, SystemError(what, path).message};
 }
 
 // Appends a line, or nothing. A process that died in the middle of one left half a line, which is
 // ended first and then belongs to nobody.
 Result<void> AppendLine(const std::string& path, std::string line) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (fd < 0) return SystemError("open", path);
+  if (fd < 0) return DiskError("open", path);
   const off_t before = ::lseek(fd, 0, SEEK_END);
   char last = '\n';
   if (before > 0 && ::pread(fd, &last, 1, before - 1) == 1 && last != '\n') line = "\n" + line;
   const ssize_t put = ::write(fd, line.data(), line.size());
   const bool whole = put == static_cast<ssize_t>(line.size()) && ::fdatasync(fd) == 0;
   if (put >= 0 && put < static_cast<ssize_t>(line.size())) errno = ENOSPC;
-  Error error = SystemError("write", path);
+  Error error = DiskError("write", path);
   if (!whole) static_cast<void>(::ftruncate(fd, before));
   ::close(fd);
   if (whole) return {};
@@ -133,7 +133,7 @@ Result<void> SpoolIds::Refresh() {
 
   if (::stat(path_.c_str(), &info) != 0) {
     if (errno == ENOENT) return {};
-    return SystemError("look at", path_);
+    return DiskError("look at", path_);
   }
   const auto size = static_cast<std::uint64_t>(info.st_size);
   if (info.st_ino != inode_ || size < offset_) {

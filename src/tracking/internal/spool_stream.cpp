@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/files.h"
 #include "base/unique_id.h"
 
 namespace tw::tracking::internal {
@@ -25,12 +26,6 @@ constexpr std::string_view kMagic = "TWSPOOL1";
 constexpr std::size_t kSegmentHeader = 16;
 constexpr std::size_t kFrameHeader = 25;
 constexpr std::size_t kPositionBytes = 32;
-
-Error SystemError(std::string_view what, const std::string& path) {
-  const int code = errno;
-  return {code == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo,
-          fmt::format("{}: cannot {}: {}", path, what, std::generic_category().message(code))};
-}
 
 std::uint32_t Crc(std::string_view bytes) {
   return static_cast<std::uint32_t>(
