@@ -23,6 +23,8 @@ struct SpoolOptions {
   /// How long the start of a run without a parent, and a new model version, wait for the server's
   /// own id. Not while something trains.
   std::int64_t answer_wait_ms = 3'000;
+  /// Pause behind a pass, in which points gather for the next; nobody who waits is kept by it.
+  std::int64_t linger_ms = 500;
   /// Pause after a failure, doubled at each further one up to the maximum.
   std::int64_t first_pause_ms = 500;
   std::int64_t pause_max_ms = 15'000;

@@ -86,7 +86,7 @@ class SpoolTracker::Impl {
     changed_.notify_all();
   }
 
-  /// Ends the pause after a failure. With mutex_ held.
+  /// Ends the pause behind a pass or a failure. With mutex_ held.
   void Hurry() {
     hurry_ = true;
     Poke();
@@ -133,6 +133,7 @@ class SpoolTracker::Impl {
     if (!options_.background || options_.answer_wait_ms <= 0) return;
     const std::int64_t until = clock_.MonotonicNanos() + options_.answer_wait_ms * 1'000'000;
     std::unique_lock lock(mutex_);
+    Hurry();
     const std::int64_t failures = failures_;
     while (!done() && failures_ == failures && clock_.MonotonicNanos() < until)
       changed_.wait_for(lock, internal::kPoll);
