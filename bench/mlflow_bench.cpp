@@ -7,13 +7,13 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/clock.h"
+#include "peak_memory.h"
 #include "tracking/mlflow_tracker.h"
 #include "tracking/spool.h"
 
@@ -22,14 +22,6 @@ namespace {
 
 constexpr int kKeys = 14;
 constexpr std::int64_t kWaitMs = 600'000;
-
-double PeakMegabytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) return std::stod(line.substr(6)) / 1024;
-  }
-  return 0;
-}
 
 Result<std::string> Measure(const std::string& uri, const std::string& folder, std::int64_t steps) {
   const SystemClock clock;

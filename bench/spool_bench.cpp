@@ -5,10 +5,10 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <string>
 
 #include "base/unique_id.h"
+#include "peak_memory.h"
 #include "tracking/local_tracker.h"
 #include "tracking/metric_buffer.h"
 #include "tracking/spool.h"
@@ -38,14 +38,6 @@ class Folder {
  private:
   std::string path_;
 };
-
-double PeakMegabytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) return std::stod(line.substr(6)) / 1024;
-  }
-  return 0;
-}
 
 std::vector<Metric> Batch(std::int64_t step, int points) {
   std::vector<Metric> metrics;

@@ -1,16 +1,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <condition_variable>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <stop_token>
 #include <thread>
 
+#include "base/wait.h"
 #include "db/postgres.h"
 #include "hpo/study.h"
 #include "tradewind/app.h"
@@ -165,17 +163,9 @@ class Optimization {
       }
       TW_TRY(study_->RecoverStaleTrials(2 * heartbeat_seconds_,
                                         hpo::RetryOptions{.max_retry = max_retries_}));
-      Pause(std::chrono::seconds(1));
-      if (context_.stop().stop_requested()) return {};
+      if (!WaitUnlessStopped(kNanosPerSecond, context_.stop())) return {};
       TW_TRY(ShowProgress());
     }
-  }
-
-  void Pause(std::chrono::milliseconds time) const {
-    std::mutex mutex;
-    std::condition_variable_any wake;
-    std::unique_lock lock(mutex);
-    wake.wait_for(lock, context_.stop(), time, [] { return false; });
   }
 
   Status ServeOnce() {
@@ -234,12 +224,8 @@ class Optimization {
         launcher.Stop();
       }
       if (tick % 5 == 0) TW_TRY(ShowProgress());
-      const auto wait = std::chrono::milliseconds(200);
-      if (stopped) {
-        std::this_thread::sleep_for(wait);  // nothing wakes this early: the workers need their time
-      } else {
-        Pause(wait);
-      }
+      // Once stopped nothing wakes this early: the workers need their time.
+      WaitUnlessStopped(kNanosPerSecond / 5, stopped ? std::stop_token() : context_.stop());
     }
     return ShowProgress();
   }

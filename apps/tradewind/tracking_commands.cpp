@@ -1,16 +1,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
 #include "base/files.h"
 #include "base/progress.h"
+#include "base/wait.h"
 #include "net/url.h"
 #include "tracking/export.h"
 #include "tracking/local_tracker.h"
@@ -161,11 +160,7 @@ Result<tracking::FlushOutcome> FlushOrWatch(AppContext& context, const TrackingS
       return tracking::FlushOutcome{};
     if (!told) context.Note("another process sends already; waiting for it");
     told = true;
-    std::mutex mutex;
-    std::condition_variable_any never;
-    std::unique_lock lock(mutex);
-    never.wait_for(lock, context.stop(), std::chrono::milliseconds(300), [] { return false; });
-    if (context.stop().stop_requested())
+    if (!WaitUnlessStopped(3 * kNanosPerSecond / 10, context.stop()))
       return Error{ErrorCode::kInterrupted, "the other process goes on sending"};
   }
 }

@@ -4,7 +4,14 @@
 #include <span>
 #include <vector>
 
+#include "hpo/trial.h"
+
 namespace tw::hpo {
+
+/// A value as it is minimised.
+inline double LossOf(Direction direction, double value) {
+  return direction == Direction::kMaximize ? -value : value;
+}
 
 /// Points of several objectives, all to be minimised: [count][objectives], row by row.
 struct PointSet {

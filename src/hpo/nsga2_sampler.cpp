@@ -26,10 +26,6 @@ std::optional<std::int64_t> GenerationOf(const FrozenTrial& trial) {
   return *number;
 }
 
-double LossOf(const StudyInfo& study, const FrozenTrial& trial, std::size_t k) {
-  return study.directions[k] == Direction::kMaximize ? -trial.values[k] : trial.values[k];
-}
-
 /// Feasible beats infeasible, less violation beats more, else no objective worse and one better.
 bool Dominates(const StudyInfo& study, const FrozenTrial& a, const FrozenTrial& b) {
   const double violation_a = ViolationOf(a);
@@ -37,8 +33,8 @@ bool Dominates(const StudyInfo& study, const FrozenTrial& a, const FrozenTrial& 
   if (violation_a > 0 || violation_b > 0) return violation_a < violation_b;
   bool better = false;
   for (std::size_t k = 0; k < study.directions.size(); ++k) {
-    const double loss_a = LossOf(study, a, k);
-    const double loss_b = LossOf(study, b, k);
+    const double loss_a = LossOf(study.directions[k], a.values[k]);
+    const double loss_b = LossOf(study.directions[k], b.values[k]);
     if (loss_a > loss_b) return false;
     better = better || loss_a < loss_b;
   }
@@ -88,7 +84,7 @@ std::vector<std::vector<TrialPtr>> FrontsOf(const StudyInfo& study,
       continue;
     }
     for (std::size_t k = 0; k < study.directions.size(); ++k) {
-      feasible.values.push_back(LossOf(study, *trial, k));
+      feasible.values.push_back(LossOf(study.directions[k], trial->values[k]));
     }
     feasible_trials.push_back(trial);
   }

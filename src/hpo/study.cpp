@@ -305,11 +305,13 @@ Result<TrialPtr> Study::BestTrial() {
                  fmt::format("study '{}' has several objectives: there is no single best trial",
                              info_.name)};
   }
-  const double sign = info_.directions[0] == Direction::kMaximize ? -1 : 1;
+  const auto loss = [this](const FrozenTrial& trial) {
+    return LossOf(info_.directions[0], trial.values[0]);
+  };
   TrialPtr best;
   for (const TrialPtr& trial : TW_TRY(Trials())) {
     if (trial->state != TrialState::kComplete || trial->values.empty()) continue;
-    if (best && !(sign * trial->values[0] < sign * best->values[0])) continue;
+    if (best && !(loss(*trial) < loss(*best))) continue;
     if (IsFeasible(*trial)) best = trial;
   }
   if (best) return best;
@@ -328,10 +330,8 @@ Result<std::vector<TrialPtr>> Study::BestTrials() {
   PointSet points{info_.directions.size(), {}};
   points.values.reserve(complete.size() * points.objectives);
   for (const TrialPtr& trial : complete) {
-    for (std::size_t k = 0; k < points.objectives; ++k) {
-      const double value = trial->values[k];
-      points.values.push_back(info_.directions[k] == Direction::kMaximize ? -value : value);
-    }
+    for (std::size_t k = 0; k < points.objectives; ++k)
+      points.values.push_back(LossOf(info_.directions[k], trial->values[k]));
   }
   const std::vector<std::size_t> ranks = NonDominationRanks(points, 1);
   std::vector<TrialPtr> front;

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <cmath>
-#include <condition_variable>
 #include <utility>
+
+#include "base/wait.h"
 
 namespace tw::net {
 namespace {
@@ -34,11 +34,7 @@ std::optional<std::int64_t> WaitAtLeast(const HttpRequest& request,
 }  // namespace
 
 bool SystemWaiter::Wait(std::int64_t nanos, const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any wake;
-  std::unique_lock lock(mutex);
-  wake.wait_for(lock, stop, std::chrono::nanoseconds(nanos), [] { return false; });
-  return !stop.stop_requested();
+  return WaitUnlessStopped(nanos, stop);
 }
 
 bool RetryPolicy::IsTransient(int status, bool repeatable) {

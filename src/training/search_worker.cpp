@@ -4,15 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <condition_variable>
 #include <filesystem>
 #include <limits>
-#include <mutex>
 #include <utility>
 
 #include "base/files.h"
+#include "base/wait.h"
 #include "hpo/study.h"
 #include "training/search_objective.h"
 #include "training/search_run.h"
@@ -319,11 +317,7 @@ class Worker {
   }
 
   void Wait(double seconds) {
-    std::mutex mutex;
-    std::condition_variable_any wake;
-    std::unique_lock lock(mutex);
-    wake.wait_for(lock, bench_.stop, std::chrono::duration<double>(seconds),
-                  [this] { return bench_.stop.stop_requested(); });
+    WaitUnlessStopped(static_cast<std::int64_t>(seconds * 1e9), bench_.stop);
   }
 
   const Bench& bench_;
