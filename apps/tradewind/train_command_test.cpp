@@ -136,6 +136,10 @@ TEST_F(TrainCommandTest, AStopSavesAndResumeEndsTheSame) {
   ASSERT_NE(at, std::string::npos) << message;
   ASSERT_EQ(Run({"train", "--resume", message.substr(at + 9)}), 0) << error_;
   EXPECT_EQ(answer_["costs"]["net"], net);
+  EXPECT_EQ(Run({"train", "--resume", message.substr(at + 9)}), 1);
+  EXPECT_NE(error_.find("has finished"), std::string::npos) << error_;
+  EXPECT_EQ(Run({"train", "--resume", "0123"}), 1);
+  EXPECT_NE(error_.find("no interrupted run '0123'"), std::string::npos) << error_;
 }
 
 // Nobody listens at port 9 of this machine.

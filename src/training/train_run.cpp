@@ -100,7 +100,9 @@ class Training {
     auto report = Work();
     if (report.ok()) {
       TW_TRY(services_.tracker.SetRunStatus(run_.run_id, tracking::RunStatus::kFinished));
+      // What makes it resumable goes first: half a folder would train anew.
       std::error_code ignored;
+      std::filesystem::remove(RunDir() + "/run.json", ignored);
       std::filesystem::remove_all(RunDir(), ignored);
       return report;
     }
@@ -148,11 +150,20 @@ class Training {
     return {};
   }
 
+  bool HasFinished(const std::string& run_id) const {
+    const auto run = services_.tracker.GetRun(run_id);
+    return run.ok() && run->status == tracking::RunStatus::kFinished;
+  }
+
   Result<void> ReadSaved(Json& saved) const {
-    const std::string path = services_.runs_dir + "/" + request_.resume_run_id + "/run.json";
-    if (request_.resume_run_id.find('/') != std::string::npos || !std::filesystem::exists(path)) {
+    const std::string& id = request_.resume_run_id;
+    const std::string path = services_.runs_dir + "/" + id + "/run.json";
+    const bool is_name = id.find('/') == std::string::npos;
+    if (!is_name || !std::filesystem::exists(path)) {
+      const bool over = is_name && HasFinished(id);
       return Error{ErrorCode::kNotFound,
-                   fmt::format("no interrupted run '{}'", request_.resume_run_id)};
+                   over ? fmt::format("run '{}' has finished: there is nothing to go on with", id)
+                        : fmt::format("no interrupted run '{}'", id)};
     }
     saved = Json::parse(TW_TRY(ReadFile(path)), nullptr, false);
     if (!saved.is_object() || !saved.contains("style") || !saved.at("style").is_string() ||

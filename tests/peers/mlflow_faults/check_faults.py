@@ -10,7 +10,6 @@ training into the local store.
 import json
 import math
 import os
-import signal
 import sqlite3
 import struct
 import subprocess
@@ -23,7 +22,7 @@ from fault_proxy import FaultProxy
 from tradewind import Tradewind, write_bars
 
 MODEL = "quickstart-eurusd"
-TRAIN = ["train", "--config", "styles/quickstart.yaml", "--set", "agent.steps=8192", "--set", "agent.seeds=2",
+TRAIN = ["train", "--config", "styles/quickstart.yaml", "--set", "agent.steps=49152", "--set", "agent.seeds=2",
          "--threads", "2"]
 FLUSHES_MAX = 40
 
@@ -112,6 +111,23 @@ def check_model(client, run_id: str, versions: int) -> None:
     assert len(logged) == 1 and str(logged[0].status) == "READY", logged
 
 
+def train_and_kill(tradewind: Tradewind, agents_wanted: int) -> str:
+    """Kills a training behind its first agent's end, while others still learn; returns the run's id."""
+    training = tradewind.start(*TRAIN)
+    deadline = time.monotonic() + 120
+    while not (agents := list((tradewind.store / "runs").glob("pending-*/agents/*.safetensors"))):
+        assert training.poll() is None, training.communicate()
+        assert time.monotonic() < deadline, "no agent in two minutes without a server"
+        time.sleep(0.005)
+    training.kill()
+    training.communicate()
+    run = agents[0].parent.parent
+    # A training that has come to its end would have nothing to go on with.
+    left = agents_wanted - len(list((run / "agents").glob("*.safetensors")))
+    assert left > 0 and not (run / "conclusion.json").exists(), f"too late: {left} agents were left to learn"
+    return run.name
+
+
 def main() -> None:
     binary, work, data, launcher, port, seed = sys.argv[1:7]
     work, port, seed = Path(work), int(port), int(seed)
@@ -150,23 +166,7 @@ def main() -> None:
     # 2. The server is down from the start, the training is killed in the middle, and goes on.
     ours = Tradewind(binary, spooled["killed"], f"http://127.0.0.1:{port}")
     launch(launcher, "stop", data)
-    command = [binary, *TRAIN, "--store", str(ours.store), "--json"]
-    training = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                                env=ours.environment)
-    run_id = ""
-    for line in training.stderr:
-        if line.startswith("run pending-"):
-            run_id = line.split()[1]
-        # Once an agent has finished, there is something to go on from.
-        if run_id and list((ours.store / "runs" / run_id / "agents").glob("*.safetensors")):
-            break
-        if run_id and "steps" in line and not line.startswith("run"):
-            break
-    assert run_id, "the training did not start without a server"
-    time.sleep(0.5)
-    training.send_signal(signal.SIGKILL)
-    training.wait()
-    training.stderr.close()
+    run_id = train_and_kill(ours, sum("-seed-" in name for name in want))
     assert ours.run("tracking", "status")["spool"]["records"] > 0
     launch(launcher, "start", data, port)
     done = ours.run("train", "--resume", run_id, "--set", "tracking.exit_wait_seconds=120")
