@@ -68,14 +68,15 @@ void SpoolTracker::Impl::Drain(const std::stop_token& stop) {
     // After a failure new records are no reason to try again sooner; WaitUntilSent is.
     const auto wait = std::chrono::milliseconds(failure ? pause_ms : 200);
     const bool failed = failure.has_value();
-    // What a training logs within half a second goes in one call: each costs the server's processor
+    // What a training logs within a second goes in one call: each costs the server's processor
     // as much as hundreds of points.
     if (!failed) {
       changed_.wait_for(lock, stop, std::chrono::milliseconds(options_.linger_ms),
                         [&] { return hurry_; });
     }
-    poked_ = poked_ && !failed;
+    idle_ = !failed;
     changed_.wait_for(lock, stop, wait, [&] { return hurry_ || (poked_ && !failed); });
+    idle_ = false;
     poked_ = false;
     hurry_ = false;
   }

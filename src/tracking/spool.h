@@ -24,7 +24,7 @@ struct SpoolOptions {
   /// own id. Not while something trains.
   std::int64_t answer_wait_ms = 3'000;
   /// Pause behind a pass, in which points gather for the next; nobody who waits is kept by it.
-  std::int64_t linger_ms = 500;
+  std::int64_t linger_ms = 1'000;
   /// Pause after a failure, doubled at each further one up to the maximum.
   std::int64_t first_pause_ms = 500;
   std::int64_t pause_max_ms = 15'000;

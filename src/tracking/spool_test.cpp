@@ -573,6 +573,32 @@ TEST_F(SpoolTest, OneRecordThatTheServerCannotDigestHoldsUpItsOwnStreamOnly) {
   EXPECT_EQ(ReadSpoolStatus(dir_ / "spool").value().records, 1);
 }
 
+// A training that logs at each call of the server would else cost a call a log.
+TEST_F(SpoolTest, WhatIsLoggedDuringAPassWaitsForTheNext) {
+  constexpr std::int64_t kLogs = 20;
+  auto spool = OpenSpool(Foreground(), kNoFault);
+  const std::string run = spool->CreateRun({"0", "r", "", {}, 0}).value().run_id;
+  std::int64_t step = 0;
+  const auto log = [&] {
+    const std::vector<Metric> metrics = {{"m", 0.5, 1'000 + step, step}};
+    ASSERT_TRUE(spool->LogBatch(run, metrics, {}, {}).ok());
+    ++step;
+  };
+  for (int i = 0; i < 3; ++i) log();
+  int batches = 0;
+  const auto outcome = Flush([&](std::string_view call) {
+    if (call == "batch" && step < kLogs) log();
+    batches += call == "batch" ? 1 : 0;
+    return Fault::kNone;
+  });
+  ASSERT_TRUE(outcome.ok()) << outcome.error().message;
+  EXPECT_EQ(batches, 1);
+  EXPECT_EQ(step, 4);
+  ASSERT_TRUE(Flush(kNoFault).ok());
+  const std::string there = server_->SearchRuns({}).value().front().run_id;
+  EXPECT_EQ(server_->MetricHistory(there, "m").value().size(), 4U);
+}
+
 TEST_F(SpoolTest, SecretsNeverReachTheSpool) {
   auto spool = OpenSpool(Foreground(), kNoFault);
   const std::string run = spool->CreateRun({"0", "r", "", {{"api_key", "hush"}}, 0}).value().run_id;

@@ -1,17 +1,23 @@
-"""MLflow's client and Tradewind log to the same server, in turns; then a training with and without the server.
+"""MLflow's client and Tradewind log to the same server, in turns; then a training into the local store, to a server that
+costs this machine nothing, as one elsewhere does, and to the real one on the same cores.
 
     compare.py MLFLOW_BENCH TRADEWIND URI WORK ROUNDS
 
 Medians of the rounds. A point is one value of one metric at one step, counted when the server has it.
 """
 
+import contextlib
 import json
 import os
 import re
+import resource
+import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import mlflow
@@ -21,6 +27,7 @@ KEYS = 14  # values of one log, as PPO has them
 SLOW_STEPS = 100  # one call a step is slow
 STEPS = 2000
 TRAININGS = 7
+TRAINING_STEPS = 400_000  # of each of its four agents
 
 
 def client_one_log_a_step(steps: int) -> float:
@@ -52,16 +59,37 @@ def ours(bench: str, uri: str, folder: Path, steps: int) -> dict:
     return result
 
 
-def training_rate(tradewind: str, store: Path, uri: str) -> float:
-    """Steps per second of a training on one thread, as it says itself: without its beginning and its end."""
+def training(tradewind: str, store: Path, uri: str) -> tuple[float, float]:
+    """A training on one thread: steps/s as it says itself, without its beginning and its end, and processor seconds of
+    all its threads."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "TRADEWIND_"))}
     if uri:
         environment["MLFLOW_TRACKING_URI"] = uri
-    command = [tradewind, "train", "--config", "styles/quickstart.yaml", "--set", "agent.steps=200000", "--set",
-               "agent.seeds=1", "--threads", "1", "--store", str(store)]
+    command = [tradewind, "train", "--config", "styles/quickstart.yaml", "--set", f"agent.steps={TRAINING_STEPS}", "--set",
+               "agent.seeds=1", "--set", "tracking.exit_wait_seconds=0", "--threads", "1", "--store", str(store)]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     number, unit = re.findall(r"training +100%.* ([0-9.]+) ([kM]) steps/s", done.stderr)[-1]
-    return float(number) * {"k": 1e3, "M": 1e6}[unit]
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return float(number) * {"k": 1e3, "M": 1e6}[unit], used
+
+
+@contextlib.contextmanager
+def far_server():
+    """far_server.py while somebody needs it: its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = subprocess.Popen([sys.executable, str(Path(__file__).with_name("far_server.py")), str(port)])
+    try:
+        for _ in range(100):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait()
 
 
 def import_bars(tradewind: str, work: Path, store: Path) -> None:
@@ -91,14 +119,26 @@ def main() -> None:
     print(f"one log of {KEYS} values holds the caller up: tradewind {held:.1f} us, "
           f"mlflow client {KEYS / statistics.median(slow) * 1e6:,.0f} us")
     print(f"memory of the logging process: {max(r['peak_mb'] for r in here):.1f} MB")
-    store = work / "store"
-    import_bars(tradewind, work, store)
-    alone, served = [], []
-    for _ in range(TRAININGS):
-        alone.append(training_rate(tradewind, store, ""))
-        served.append(training_rate(tradewind, store, uri))
-    print(f"a training, one thread: into the local store {statistics.median(alone):,.0f} steps/s, "
-          f"with the server {statistics.median(served):,.0f} steps/s")
+    market = work / "market"
+    import_bars(tradewind, work, market)
+    runs: dict[str, list[tuple[float, float]]] = {"the local store": [], "a server elsewhere": [],
+                                                  "the real server on these cores": []}
+    with far_server() as far:
+        for k in range(TRAININGS):
+            for where, address in zip(runs, ("", far, uri)):
+                store = work / f"store-{k}-{list(runs).index(where)}"  # nothing waits in it
+                shutil.copytree(market, store, symlinks=True)
+                runs[where].append(training(tradewind, store, address))
+        with urllib.request.urlopen(far + "/points") as answer:
+            points = json.loads(answer.read())["points"]
+    assert points > TRAININGS * 1000, f"only {points} points came to the server elsewhere"
+    print(f"a training of {4 * TRAINING_STEPS:,} steps on one thread, medians of {TRAININGS}:")
+    local = [statistics.median(values) for values in zip(*runs["the local store"])]
+    for where, measured in runs.items():
+        rate, used = (statistics.median(values) for values in zip(*measured))
+        print(f"  into {where}: {rate:,.0f} steps/s ({100 * (rate / local[0] - 1):+.1f}%), "
+              f"{used:.2f} processor seconds ({100 * (used / local[1] - 1):+.1f}%)")
+    print(f"  points a training sends: {points // TRAININGS:,}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 # a training.
 #   bench/peers/mlflow/run.sh [ROUNDS]
 # Starts the server (SQLite) with scripts/launch_mlflow.sh and builds mlflow_bench and tradewind with the bench preset.
-# The measuring itself takes about four minutes on two free cores.
+# The measuring itself takes about seven minutes on two free cores.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 # shellcheck source=scripts/common.sh

@@ -88,10 +88,11 @@ SpoolDrain::Pass SpoolDrain::SendAll(const std::stop_token& stop,
   // hold up other processes' streams.
   std::rotate(names->begin(), std::ranges::lower_bound(*names, first_stream_), names->end());
   bool again = true;
-  std::optional<Error> blocked;
+  std::optional<Error> blocked;  // a stream waits for what another one makes
   while (again && !pass_.failure) {
     again = false;
     blocked.reset();
+    const std::int64_t before = pass_.records;
     for (std::size_t i = 0; i < names->size() && !pass_.failure; ++i) {
       const std::string& name = (*names)[i];
       std::unique_ptr<StreamReader>& stream = streams_[name];
@@ -100,7 +101,6 @@ SpoolDrain::Pass SpoolDrain::SendAll(const std::stop_token& stop,
         if (!opened.ok()) continue;  // gone meanwhile
         stream = std::make_unique<StreamReader>(std::move(opened).value());
       }
-      const std::int64_t before = pass_.records;
       Step step = Step::kMore;
       for (int turn = 0; turn < kWindowsATurn && step == Step::kMore; ++turn) {
         if (stop.stop_requested()) {
@@ -110,7 +110,7 @@ SpoolDrain::Pass SpoolDrain::SendAll(const std::stop_token& stop,
         step = Advance(*stream, stop);
         if (on_step) on_step(pass_.records);
       }
-      again = again || step == Step::kMore || pass_.records > before;
+      again = again || step == Step::kMore;
       if (step != Step::kFailed) continue;
       stream->Rewind();
       if (blocked_) {
@@ -119,6 +119,7 @@ SpoolDrain::Pass SpoolDrain::SendAll(const std::stop_token& stop,
         first_stream_ = i + 1 < names->size() ? (*names)[i + 1] : "";
       }
     }
+    again = again || (blocked && pass_.records > before);
   }
   if (!pass_.failure) pass_.failure = blocked;
   return pass_;
@@ -149,8 +150,10 @@ SpoolDrain::Step SpoolDrain::Advance(StreamReader& stream, const std::stop_token
                                  {ErrorCode::kBadData, batch->damage});
     if (!given_up.ok()) return fail(given_up.error());
   }
-  if (!batch->frames.empty()) return Step::kMore;
-  if (!abandoned) return batch->damage.empty() ? Step::kEnd : Step::kMore;
+  // What was written meanwhile goes with the next pass: a call for each log of a training that is
+  // quicker than the server would cost both more than all points together.
+  if (!abandoned && batch->at_end && batch->damage.empty()) return Step::kEnd;
+  if (!batch->frames.empty() || !abandoned) return Step::kMore;
   const auto removed = stream.Remove();
   if (!removed.ok()) return fail(removed.error());
   return Step::kEnd;

@@ -80,16 +80,18 @@ class SpoolTracker::Impl {
     return {};
   }
 
-  // With mutex_ held.
+  // With mutex_ held. Wakes the thread only where it waits for records: waking it at every log of a
+  // training, to find that it still gathers, would cost the training more than sending does.
   void Poke() {
     poked_ = true;
-    changed_.notify_all();
+    if (idle_) changed_.notify_all();
   }
 
   /// Ends the pause behind a pass or a failure. With mutex_ held.
   void Hurry() {
     hurry_ = true;
-    Poke();
+    poked_ = true;
+    changed_.notify_all();
   }
 
   /// The server's id when there is one.
@@ -171,7 +173,8 @@ class SpoolTracker::Impl {
   std::map<std::string, RunStatus> status_;
   std::string last_failure_;
   std::int64_t failures_ = 0;
-  bool poked_ = false;
+  bool poked_ = false;  // there is a record that the last pass may not have seen
+  bool idle_ = false;   // the thread waits for one
   bool hurry_ = false;
 
  private:

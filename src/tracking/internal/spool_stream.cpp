@@ -386,7 +386,10 @@ Result<StreamReader::Batch> StreamReader::Read(std::size_t records_max, std::uin
       if (ParseFrame(again).state == FrameState::kWhole) continue;
     }
     if (more) {
-      if (!TW_TRY(NextSegment(batch))) break;
+      if (!TW_TRY(NextSegment(batch))) {
+        batch.at_end = true;
+        break;
+      }
       buffer.clear();
       buffer_offset = position_.offset;
       if (!batch.damage.empty()) break;
@@ -396,6 +399,7 @@ Result<StreamReader::Batch> StreamReader::Read(std::size_t records_max, std::uin
       batch.damage = fmt::format("{}: damaged from byte {} on, record {}",
                                  SegmentPath(position_.segment), position_.offset, position_.seq);
     }
+    batch.at_end = true;
     break;
   }
   return batch;

@@ -134,6 +134,8 @@ class StreamReader {
     std::vector<SpoolFrame> frames;
     /// What could not be read and was left out: a sentence, empty when nothing was.
     std::string damage;
+    /// Everything that stood there was read, rather than as much as was asked for.
+    bool at_end = false;
   };
 
   /// Up to `records_max` records of together about `bytes_max` bytes; fewer at the end. Goes on
