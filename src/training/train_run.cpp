@@ -131,6 +131,8 @@ class Training {
     Json saved;
     if (resumes) {
       TW_TRY(ReadSaved(saved));
+      folder_ = request_.resume_run_id;
+      TW_TRY(ReadConclusion());
       config_text_ = saved.at("style").get<std::string>();
     }
     const Config config = resumes ? TW_TRY(Config::Parse(config_text_, "style.yaml"))
@@ -189,7 +191,6 @@ class Training {
 
   Result<void> Reopen() {
     run_ = TW_TRY(services_.tracker.GetRun(request_.resume_run_id));
-    folder_ = request_.resume_run_id;
     return services_.tracker.SetRunStatus(run_.run_id, tracking::RunStatus::kRunning);
   }
 
@@ -271,8 +272,8 @@ class Training {
     report.trials = TW_TRY(RecordTrial(outcome));
     std::optional<TradedStretch> holdout;
     const bool has_holdout = outcome.split.holdout.size() > 0;
-    const bool begun_before = TW_TRY(ReadConclusion());
-    if (has_holdout && !begun_before)
+    if (!begun_before_) concluded_ = services_.clock.Now();
+    if (has_holdout && !begun_before_)
       TW_TRY(LookAtHoldout(report.model_name, outcome.split.holdout));
     TW_TRY(WriteConclusion());
     if (has_holdout) {
@@ -297,21 +298,26 @@ class Training {
   }
 
   // A training that was killed while it concluded does so again when it is resumed, and says the
-  // same: one look at the holdout, the results once in the run, one version of the model. True when
-  // it had begun to.
-  Result<bool> ReadConclusion() {
+  // same: one look at the holdout, the results once in the run, one version of the model.
+  Result<void> ReadConclusion() {
     const std::string path = RunDir() + "/conclusion.json";
-    if (!std::filesystem::exists(path)) {
-      concluded_ = services_.clock.Now();
-      return false;
-    }
+    if (!std::filesystem::exists(path)) return {};
     const Json saved = Json::parse(TW_TRY(ReadFile(path)), nullptr, false);
-    if (!saved.is_object() || !saved.contains("begun_ns") ||
-        !saved.at("begun_ns").is_number_integer()) {
-      return Error{ErrorCode::kBadData, fmt::format("{}: not what a training writes", path)};
+    const auto begun = saved.is_object() ? saved.find("begun_ns") : saved.end();
+    // The parser gives whole numbers from 0 on as unsigned; what is larger than its time can be
+    // would turn negative.
+    if (begun == saved.end() || !begun->is_number_unsigned() ||
+        begun->get<std::uint64_t>() > std::uint64_t{INT64_MAX}) {
+      return Error{
+          ErrorCode::kBadData,
+          fmt::format("{}: not what a training writes, {{\"begun_ns\": nanoseconds since "
+                      "1970}}; without this file the resumed training concludes anew, with "
+                      "a look at the holdout of its own",
+                      path)};
     }
-    concluded_ = UnixNanos(saved.at("begun_ns").get<std::int64_t>());
-    return true;
+    concluded_ = UnixNanos(begun->get<std::int64_t>());
+    begun_before_ = true;
+    return {};
   }
 
   Result<void> WriteConclusion() const {
@@ -468,6 +474,7 @@ class Training {
   tracking::Run run_;
   std::string folder_;         // below runs_dir: the id under which it was begun
   UnixNanos concluded_;        // when the results stood for the first time
+  bool begun_before_ = false;  // to conclude, by the process that is resumed
   std::optional<Error> full_;  // why nothing more can be kept
   std::string latest_;
 };

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/config.h"
+#include "base/files.h"
 #include "tracking/faulty_tracker.h"
 #include "tracking/ledger.h"
 #include "tracking/local_tracker.h"
@@ -64,6 +65,8 @@ class Home {
 
   const std::string& run_id() const { return run_id_; }
 
+  std::string runs_dir() const { return dir_.path() + "/runs"; }
+
  private:
   TemporaryDirectory dir_;
   const store::Store& store_;
@@ -111,6 +114,55 @@ TEST(TrainRunTest, WhatBreaksOffWhileItConcludesSaysEverythingOnceWhenResumed) {
     EXPECT_EQ(resumed->verdict.Text(), wanted.verdict.Text()) << last;
     EXPECT_EQ(home.tracker().GetRun(home.run_id())->status, tracking::RunStatus::kFinished);
   }
+}
+
+TEST(TrainRunTest, AConclusionThatNoTrainingWroteIsRefusedBeforeAnythingChanges) {
+  const TemporaryDirectory dir;
+  StoreBars(dir.path(), RandomWalk(3000, 7));
+  const store::Store store = store::Store::OpenOrCreate(dir.path()).value();
+  Home home(store);
+  // Ends when the model is to be kept: agents, ledger row, look and conclusion.json are there.
+  const auto dies = [](std::string_view call) {
+    return call == "model" ? FaultyTracker::Fault::kBefore : FaultyTracker::Fault::kNone;
+  };
+  const auto fine = [](std::string_view) { return FaultyTracker::Fault::kNone; };
+  ASSERT_FALSE(home.Train("", dies).ok());
+  const std::string path = home.runs_dir() + "/" + home.run_id() + "/conclusion.json";
+  const std::string good = ReadFile(path).value();
+  const auto status = home.tracker().GetRun(home.run_id())->status;
+  const auto points = home.Points();
+  for (const std::string& text :
+       {std::string(), std::string("{"), std::string("\0\xff\xfe", 3), std::string("null"),
+        std::string("[1]"), std::string("17"), std::string("{}"),
+        std::string(R"({"begun_ns": null})"), std::string(R"({"begun_ns": "1700000000"})"),
+        std::string(R"({"begun_ns": 1.5})"), std::string(R"({"begun_ns": 1e300})"),
+        std::string(R"({"begun_ns": true})"), std::string(R"({"begun_ns": [1]})"),
+        std::string(R"({"begun_ns": -1})"), std::string(R"({"begun_ns": -9223372036854775808})"),
+        std::string(R"({"begun_ns": 9223372036854775808})"),
+        std::string(R"({"begun_ns": 18446744073709551615})"),
+        R"({"begun_ns": 1)" + std::string(400, '0') + "}", std::string(100'000, '[')}) {
+    ASSERT_TRUE(WriteFileAtomically(path, text).ok());
+    int calls = 0;
+    const auto resumed = home.Train(home.run_id(), [&](std::string_view) {
+      ++calls;
+      return FaultyTracker::Fault::kNone;
+    });
+    const std::string what = text.substr(0, 60);
+    ASSERT_FALSE(resumed.ok()) << what;
+    EXPECT_EQ(resumed.error().code, ErrorCode::kBadData) << what;
+    EXPECT_NE(resumed.error().message.find("conclusion.json: not what a training writes"),
+              std::string::npos)
+        << resumed.error().message;
+    EXPECT_EQ(calls, 0) << what;
+    EXPECT_EQ(ReadFile(path).value(), text) << what;
+    EXPECT_EQ(home.tracker().GetRun(home.run_id())->status, status) << what;
+    EXPECT_EQ(home.Points(), points) << what;
+    EXPECT_EQ(home.ledger().HoldoutLooks("EURUSD 60min")->size(), 1U) << what;
+  }
+  ASSERT_TRUE(WriteFileAtomically(path, good).ok());
+  const auto resumed = home.Train(home.run_id(), fine);
+  ASSERT_TRUE(resumed.ok()) << resumed.error().message;
+  EXPECT_EQ(resumed->trials.holdout_looks, 1);
 }
 
 }  // namespace
