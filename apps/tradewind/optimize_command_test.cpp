@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "base/files.h"
+#include "hpo/rdb_storage.h"
 #include "tradewind/app.h"
 #include "tradewind/child_process.h"
 #include "training/test_market.h"
@@ -150,6 +151,43 @@ TEST_F(OptimizeCommandTest, AKilledWorkersTrialIsRepeated) {
   EXPECT_EQ(answer_["all"][1]["state"], "COMPLETE");
   EXPECT_EQ(answer_["all"][2]["state"], "COMPLETE");
   EXPECT_EQ(answer_["all"][2]["params"], answer_["all"][0]["params"]);
+  EXPECT_EQ(answer_["trials"]["running"], 0);
+}
+
+TEST_F(OptimizeCommandTest, ATrialThatAPythonProgramLeftRunningHoldsNobodyUp) {
+  const std::vector<std::string> command = {"optimize", "--config",  style_, "--trials",
+                                            "4",        "--workers", "1",    "--no-holdout"};
+  std::vector<std::string> half = command;
+  half[4] = "2";
+  ASSERT_EQ(Run(half), 0) << error_;
+  // As study.ask() of a program that has died since: no heartbeat, and no worker's name.
+  const SystemClock clock;
+  const auto storage =
+      hpo::RdbStorage::Open("sqlite:///" + home_.path() + "/studies.db", clock).value();
+  const auto study = storage->FindStudy("small-EURUSD-60min").value();
+  const hpo::FrozenTrial left = storage->StartTrial(study).value();
+  ASSERT_EQ(left.number, 2);
+
+  // It is one of the four, and may yet end; the others are run, and the command ends without it.
+  ASSERT_EQ(Run(command), 0) << error_;
+  EXPECT_EQ(answer_["trials"]["complete"], 3);
+  EXPECT_EQ(answer_["trials"]["running"], 1);
+  EXPECT_EQ(answer_["trials"]["failed"], 0);
+  EXPECT_EQ(error_.find("waiting for"), std::string::npos) << error_;
+  const hpo::FrozenTrial still = storage->GetTrial(left.id).value();
+  EXPECT_EQ(still.state, hpo::TrialState::kRunning);
+  EXPECT_TRUE(still.params.empty());
+  // Worker processes pass it over too.
+  std::vector<std::string> shared = command;
+  shared[4] = "6";
+  shared[6] = "2";
+  ASSERT_EQ(Run(shared), 0) << error_;
+  EXPECT_EQ(answer_["trials"]["complete"], 5);
+  EXPECT_EQ(answer_["trials"]["running"], 1);
+  // Its program was only slow: what it says at last counts.
+  ASSERT_TRUE(storage->FinishTrial(left.id, hpo::TrialState::kComplete, {-1e6}, {}).ok());
+  ASSERT_EQ(Run(shared), 0) << error_;
+  EXPECT_EQ(answer_["trials"]["complete"], 6);
   EXPECT_EQ(answer_["trials"]["running"], 0);
 }
 
