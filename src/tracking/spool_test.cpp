@@ -402,13 +402,15 @@ TEST_F(SpoolTest, WhatHangsOnARefusedRunIsRefusedWithItsReason) {
 
 TEST_F(SpoolTest, ARunStartsAtOnceWhenTheServerIsAway) {
   std::atomic<bool> away = true;
-  auto spool = OpenSpool(Background(),
-                         [&](std::string_view) { return away ? Fault::kBefore : Fault::kNone; });
+  SpoolOptions options = Background();
+  options.answer_wait_ms = 60'000;
+  auto spool =
+      OpenSpool(options, [&](std::string_view) { return away ? Fault::kBefore : Fault::kNone; });
   const std::string experiment = spool->GetOrCreateExperiment("e").value();
   const std::int64_t begin = clock_.MonotonicNanos();
   const tracking::Run run = spool->CreateRun({experiment, "parent", "", {}, 0}).value();
   // It does not wait beyond the first failure.
-  EXPECT_LT(clock_.MonotonicNanos() - begin, 2 * kNanosPerSecond);
+  EXPECT_LT(clock_.MonotonicNanos() - begin, 30 * kNanosPerSecond);
   EXPECT_THAT(run.run_id, StartsWith("pending-"));
   RunQuery children;
   children.experiment_ids = {run.experiment_id};

@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <functional>
 #include <set>
+#include <utility>
 
 #include "eval/significance.h"
 #include "hpo/memory_storage.h"
@@ -158,6 +160,23 @@ TEST(ReturnsCsvTest, ReadsBackWhatItWrote) {
   EXPECT_NE(ReadReturnsCsv("date,return\n2015-01-05,x\n").error().message.find("line 2"),
             std::string::npos);
 }
+
+// The real time, and a call whenever somebody measures.
+class AskedClock final : public Clock {
+ public:
+  explicit AskedClock(std::function<void()> asked) : asked_(std::move(asked)) {}
+
+  UnixNanos Now() const override { return system_.Now(); }
+
+  std::int64_t MonotonicNanos() const override {
+    asked_();
+    return system_.MonotonicNanos();
+  }
+
+ private:
+  std::function<void()> asked_;
+  SystemClock system_;
+};
 
 // A home with a market, and everything that a search needs.
 class SearchRunTest : public ::testing::Test {
@@ -324,14 +343,23 @@ TEST_F(SearchRunTest, TheQueueDecidesHowManyTrialsThereAre) {
 TEST_F(SearchRunTest, AStopPutsTheTrialBackAndTheNextWorkerGoesOn) {
   const SearchStart start = Begin({"search.trials=2", "agent.steps=4096"}).value();
   std::stop_source stop;
-  std::jthread stopper([&] {
-    // Stops while the first trial trains.
-    while (Trials().empty() || Trials()[0]->state != hpo::TrialState::kRunning)
-      std::this_thread::yield();
-    stop.request_stop();
+  // Training itself reads this clock, so the stop comes in its midst, however fast it is.
+  const AskedClock clock([&] {
+    const auto trials = Trials();
+    if (!trials.empty() && trials[0]->state == hpo::TrialState::kRunning) stop.request_stop();
   });
-  EXPECT_EQ(Serve(stop.get_token()).value(), 0);
-  stopper.join();
+  TrainServices train{.store = *store_,
+                      .tracker = *tracker_,
+                      .ledger = *ledger_,
+                      .clock = clock,
+                      .runs_dir = train_->runs_dir,
+                      .program = train_->program};
+  SearchServices services{train, services_->storage};
+  WorkRequest request;
+  request.study = "small-EURUSD-60min";
+  request.worker = "test:1";
+  EXPECT_EQ(ServeSearch(request, services, stop.get_token()).value(), 0);
+  EXPECT_TRUE(stop.stop_requested());
   ASSERT_EQ(Trials().size(), 2U);
   EXPECT_EQ(Trials()[0]->state, hpo::TrialState::kWaiting);
   EXPECT_EQ(Trials()[1]->state, hpo::TrialState::kWaiting);
