@@ -22,7 +22,7 @@ finish() {
     if [[ -d $work/$server/state ]]; then "$launch" stop --data "$work/$server" >/dev/null 2>&1 & fi
   done
   wait
-  rm -rf "$work"
+  rm -rf "$work" || true # what is ending may still write
 }
 trap finish EXIT
 

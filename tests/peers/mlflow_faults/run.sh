@@ -14,7 +14,7 @@ export HOME="$work" MLFLOW_DISABLE_TELEMETRY=true GIT_PYTHON_REFRESH=quiet
 
 finish() {
   "$launch" stop --data "$work/server" >/dev/null 2>&1 || true
-  rm -rf "$work"
+  rm -rf "$work" || true # what is ending may still write
 }
 trap finish EXIT
 

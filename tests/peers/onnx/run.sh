@@ -6,7 +6,7 @@
 set -euo pipefail
 here="$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 work="$(mktemp -d)"
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$work" || true' EXIT
 for test in rl:ExportTest training:PackageExportTest; do
   module=${test%%:*}
   TW_EXPORT_DIR="$work" "$TW_BUILD/src/$module/tw_${module}_test" --gtest_brief=1 --gtest_filter="${test#*:}.*"

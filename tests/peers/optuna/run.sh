@@ -15,7 +15,7 @@ work="$(mktemp -d)"
 cluster="$(mktemp -d)"  # of its own, as PostgreSQL's account must reach it
 stop() {
   stop_cluster "$cluster"
-  rm -rf "$work" "$cluster"
+  rm -rf "$work" "$cluster" || true # what is ending may still write
 }
 trap stop EXIT
 start_cluster "$cluster" reference ours tests

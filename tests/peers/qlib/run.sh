@@ -4,7 +4,7 @@
 set -euo pipefail
 here="$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 work="$(mktemp -d)"
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$work" || true' EXIT
 # Qlib logs to its working directory and looks for settings in HOME.
 cd "$work"
 HOME="$work" "${TW_PYTHON:-$TW_VENV/bin/python}" "$here/check_store.py" "$TW_BINARY" "$work"

@@ -19,15 +19,15 @@ stop() {
   sleep 1
   for group in "${groups[@]}"; do kill -KILL -- "-$group" 2>/dev/null || true; done
 }
-trap 'stop; rm -rf "$work"' EXIT
+trap 'stop; rm -rf "$work" || true' EXIT
 export HOME=$work
 cd "$work"
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
-# wait_for URL LOG: until it answers, a minute at most.
+# wait_for URL LOG: until it answers, three minutes at most.
 wait_for() {
-  local deadline=$((SECONDS + 60))
+  local deadline=$((SECONDS + 180))
   until python3 -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=2)' "$1" 2>/dev/null; do
     if ((SECONDS > deadline)); then tail -n 20 "$2" >&2; die "$1 does not answer"; fi
     sleep 0.3

@@ -17,12 +17,13 @@ chown munge:munge "$work/munge"
 
 # Everything of this cluster, munged included, has its own files, sockets and ports, and ends with this script.
 stop() {
-  local file
+  local file pid pids=()
   for file in "$work"/slurmd-*.pid "$work/slurmctld.pid" "$work/munge/munged.pid"; do
-    if [[ -s $file ]]; then kill "$(cat "$file")" 2>/dev/null || true; fi
+    if [[ -s $file ]]; then pids+=("$(cat "$file")"); fi
   done
-  sleep 0.5
-  rm -rf "$work"
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  for pid in "${pids[@]}"; do timeout 10 tail --pid="$pid" -f /dev/null || true; done
+  rm -rf "$work" || true # what is ending may still write
 }
 trap stop EXIT
 
@@ -79,7 +80,7 @@ C
 export SLURM_CONF="$work/slurm.conf"
 slurmctld -c
 for node in n1 n2 n3; do slurmd -N "$node"; done
-for _ in $(seq 60); do
+for _ in $(seq 240); do
   [[ $(sinfo -h -o %T -t idle 2>/dev/null; sinfo -h -o %D -t idle 2>/dev/null) == *"$nodes"* ]] && break
   sleep 0.5
 done

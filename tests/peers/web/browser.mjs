@@ -25,7 +25,7 @@ export class Watch {
   async open(browser, options = {}) {
     const context = await browser.newContext({ viewport: { width: 1400, height: 900 }, colorScheme: 'light', timezoneId: 'America/New_York', locale: 'en-GB', reducedMotion: 'reduce', acceptDownloads: true, ...options });
     const page = await context.newPage();
-    page.setDefaultTimeout(30_000);
+    page.setDefaultTimeout(90_000);
     page.on('pageerror', (error) => this.complaints.push(`thrown: ${error.stack}`));
     page.on('console', (message) => {
       const text = message.text();

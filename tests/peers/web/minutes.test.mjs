@@ -30,7 +30,7 @@ const ask = async (path) => (await fetch(`${server.base}api/v1/${path}`)).json()
 
 test(`${made.bars} bars of a minute: drawn from few points, with every extreme, down to single bars`, async () => {
   const page = await watch.open(browser);
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(180_000);
   const answers = [];
   page.on('response', async (response) => {
     if (!/\/series\?/.test(response.url())) return;
@@ -45,7 +45,7 @@ test(`${made.bars} bars of a minute: drawn from few points, with every extreme, 
   const mine = () => answers.map((each) => each.series).filter((series) => series.id === id);
   /** The chart's latest series, once there are more of them than so many. */
   const latest = async (more) => {
-    for (let waited = 0; mine().length <= more && waited < 30_000; waited += 20) await delay(20);
+    for (let waited = 0; mine().length <= more && waited < 120_000; waited += 20) await delay(20);
     return mine().at(-1);
   };
   const whole = await latest(0);

@@ -20,7 +20,7 @@ tests=
 finish() {
   [[ -z $tests ]] || kill -KILL -- "-$tests" 2>/dev/null || true
   if [[ -d $work/mlflow/state ]]; then scripts/launch_mlflow.sh stop --data "$work/mlflow" >/dev/null 2>&1 || true; fi
-  rm -rf "$work"
+  rm -rf "$work" || true # what is ending may still write
 }
 trap finish EXIT
 trap 'exit 143' TERM INT

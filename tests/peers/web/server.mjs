@@ -30,7 +30,7 @@ export async function serve(binary, home, web, port, env = {}) {
   }));
   let said = '';
   const url = await new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`serve did not say where it listens:\n${said}`)), 20 * SECONDS);
+    const late = setTimeout(() => reject(new Error(`serve did not say where it listens:\n${said}`)), 90 * SECONDS);
     const hear = (piece) => {
       said += piece;
       const match = /https?:\/\/\S+#\S*token=\S+/.exec(said);
@@ -56,7 +56,7 @@ export async function serve(binary, home, web, port, env = {}) {
     },
     stop: async () => {
       child.kill('SIGTERM');
-      const late = new Promise((resolve) => setTimeout(() => resolve({ code: null, signal: 'late' }), 10 * SECONDS));
+      const late = new Promise((resolve) => setTimeout(() => resolve({ code: null, signal: 'late' }), 60 * SECONDS));
       return Promise.race([ended, late]);
     },
   };

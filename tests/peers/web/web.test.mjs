@@ -561,7 +561,7 @@ test('the server is lost and comes back', async () => {
   await page.unroute(/simulations\?wait_ms/);
   await page.unroute(/\/events$/);
   server = await serve(BINARY, HOME, WEB, port);
-  await page.getByText('The server no longer knows this simulation').waitFor({ timeout: 20_000 });
+  await page.getByText('The server no longer knows this simulation').waitFor();
   await page.locator('.offline').waitFor({ state: 'detached' });
   // The token may be a new one: the page is told by the address that the new server printed.
   await page.goto(address('#/overview'));
