@@ -56,6 +56,17 @@ TEST(RulesTest, SecretsAreNotStored) {
   EXPECT_EQ(Storable("gamma", "0.99", 100), "0.99");
 }
 
+TEST(RulesTest, NulReachesNoServer) {
+  using namespace std::string_view_literals;
+  EXPECT_EQ(Storable("k", "a\0b\0"sv, 100),
+            "a\xEF\xBF\xBD"
+            "b\xEF\xBF\xBD");
+  EXPECT_EQ(Storable("k", "abc\0"sv, 4), "abc");
+  const auto name = CheckName("run\0x"sv, "run name");
+  ASSERT_FALSE(name.ok());
+  EXPECT_EQ(name.error().message, "run name 'run': no NUL behind that");
+}
+
 TEST(RulesTest, LongValuesAreCutBetweenCharacters) {
   EXPECT_EQ(Storable("k", "abcdef", 4), "abcd");
   EXPECT_EQ(Storable("k", "abc\xC3\xA9x", 4), "abc");

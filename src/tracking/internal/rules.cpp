@@ -33,6 +33,14 @@ bool IsNormalPath(std::string_view path) {
   }
 }
 
+// A database behind a server takes none, so that the server would answer 500 for ever.
+std::string WithoutNul(std::string text) {
+  constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+  for (std::size_t at = text.find('\0'); at != std::string::npos; at = text.find('\0', at))
+    text.replace(at, 1, kReplacement);
+  return text;
+}
+
 /// "scheme://user:password@host" anywhere in the text.
 std::string MaskPasswords(std::string_view value) {
   std::string text(value);
@@ -69,6 +77,8 @@ Result<void> CheckName(std::string_view name, std::string_view what) {
       std::ranges::all_of(name, [](char c) { return c == ' ' || c == '\t' || c == '\n'; });
   if (blank || name.size() > kMaxName)
     return Bad(what, name, fmt::format("1 to {} bytes, not only blanks", kMaxName));
+  if (name.find('\0') != std::string_view::npos)
+    return Bad(what, name.substr(0, name.find('\0')), "no NUL behind that");
   return {};
 }
 
@@ -127,7 +137,7 @@ std::string Storable(std::string_view key, std::string_view value, std::size_t l
     return lower.find(word) != std::string::npos;
   });
   if (secret) return "[redacted]";
-  std::string text = MaskPasswords(value);
+  std::string text = WithoutNul(MaskPasswords(value));
   if (text.size() > limit) {
     // Not through the middle of a UTF-8 character.
     std::size_t end = limit;

@@ -31,7 +31,7 @@ Result<void> CheckAlias(std::string_view alias);
 Result<void> CheckArtifactPath(std::string_view path);
 
 /// The value as it may be stored: "[redacted]" when the key looks like a secret's, a URL's password
-/// masked, and cut to `limit` bytes between two characters.
+/// masked, NUL replaced by U+FFFD, and cut to `limit` bytes between two characters.
 std::string Storable(std::string_view key, std::string_view value, std::size_t limit);
 
 }  // namespace tw::tracking::internal
