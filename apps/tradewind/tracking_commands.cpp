@@ -26,6 +26,7 @@ struct TrackingArguments {
   std::string to;
   std::vector<std::string> experiments;
   bool dry_run = false;
+  bool set_aside = false;
   std::int64_t limit = 10;
 };
 
@@ -165,7 +166,7 @@ Result<tracking::FlushOutcome> FlushOrWatch(AppContext& context, const TrackingS
   }
 }
 
-Status Flush(AppContext& context, const TrackingArguments& /*arguments*/) {
+Status Flush(AppContext& context, const TrackingArguments& arguments) {
   const auto server = TW_TRY(FindTrackingServer(context));
   if (!server) return NoServer();
   const tracking::SpoolStatus before = TW_TRY(tracking::ReadSpoolStatus(server->spool));
@@ -176,6 +177,7 @@ Status Flush(AppContext& context, const TrackingArguments& /*arguments*/) {
   std::optional<Progress> progress;
   tracking::FlushOptions options;
   options.tries_max = 4;
+  options.set_aside = arguments.set_aside;
   options.on_progress = [&](std::int64_t records) {
     if (!progress && before.records > 0)
       progress.emplace(context.clock(), context.progress_mode(), "sending", "records",
@@ -279,8 +281,10 @@ void AddTrackingCommands(Command root, AppContext& context) {
       .ShowsDefault();
   add({"flush", "Send what waits to the server now; Ctrl-C keeps the rest for later",
        "tradewind tracking flush\n"
-       "tradewind tracking flush --json\n"},
-      Flush);
+       "tradewind tracking flush --set-aside\n"},
+      Flush)
+      .AddFlag("--set-aside", arguments->set_aside,
+               "What fails each time at a server that answers otherwise joins what it refused");
   Command exported =
       add({"export",
            "Copy the store's runs and models to the server; again changes nothing, and goes on",

@@ -152,6 +152,9 @@ struct FlushOptions {
   int tries_max = 5;
   std::int64_t first_pause_ms = 500;
   std::int64_t pause_max_ms = 15'000;
+  /// What the server cannot digest (it fails each time, like 500, and otherwise well) is given up
+  /// and kept like what it refuses, rather than holding up what stands behind it.
+  bool set_aside = false;
   std::function<void(std::int64_t records_done)> on_progress;
   std::function<void(std::string_view what)> disk_hook;
 };

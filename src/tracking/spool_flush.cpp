@@ -80,8 +80,8 @@ Result<std::vector<SpoolRefusal>> ReadSpoolRefusals(const std::string& directory
 Result<FlushOutcome> FlushSpool(const std::string& directory, Tracker& server, const Clock& clock,
                                 const FlushOptions& options, const std::stop_token& stop) {
   FlushOutcome outcome;
-  const auto drain =
-      TW_TRY(internal::SpoolDrain::Begin(directory, server, clock, options.disk_hook));
+  const auto drain = TW_TRY(
+      internal::SpoolDrain::Begin(directory, server, clock, options.disk_hook, options.set_aside));
   std::int64_t pause_ms = options.first_pause_ms;
   for (int tries = 0;;) {
     const auto pass = drain->SendAll(stop, [&](std::int64_t records) {

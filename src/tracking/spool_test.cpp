@@ -575,6 +575,42 @@ TEST_F(SpoolTest, OneRecordThatTheServerCannotDigestHoldsUpItsOwnStreamOnly) {
   EXPECT_EQ(ReadSpoolStatus(dir_ / "spool").value().records, 1);
 }
 
+TEST_F(SpoolTest, WhatTheServerCannotDigestIsSetAsideWhenAsked) {
+  {
+    auto spool = OpenSpool(Foreground(), kNoFault);
+    const std::string run = spool->CreateRun({"0", "r", "", {}, 0}).value().run_id;
+    ASSERT_TRUE(spool->DeleteAlias("m", "champion").ok());
+    const std::vector<Metric> metrics = {{"behind", 0.5, 1'000, 1}};
+    ASSERT_TRUE(spool->LogBatch(run, metrics, {}, {}).ok());
+  }
+  FlushOptions options;
+  options.set_aside = true;
+  // While the server is away nothing is set aside.
+  const auto away = Flush([](std::string_view) { return Fault::kBefore; }, options);
+  EXPECT_EQ(away.error().code, ErrorCode::kExternal);
+  EXPECT_EQ(ReadSpoolStatus(dir_ / "spool").value().records, 3);
+  // Nor what fails for a while.
+  int failures = 2;
+  const auto outcome = Flush(
+      [&failures](std::string_view call) {
+        if (call == "create run" && failures > 0) {
+          --failures;
+          return Fault::kBefore;
+        }
+        return call == "delete alias" ? Fault::kBefore : Fault::kNone;
+      },
+      options);
+  ASSERT_TRUE(outcome.ok()) << outcome.error().message;
+  EXPECT_EQ(failures, 0);
+  EXPECT_EQ(outcome->records, 3);
+  EXPECT_EQ(outcome->refused, 1);
+  const auto refusals = ReadSpoolRefusals(dir_ / "spool").value();
+  ASSERT_EQ(refusals.size(), 1U);
+  EXPECT_THAT(refusals[0].what, HasSubstr("champion"));
+  const std::string there = server_->SearchRuns({}).value().front().run_id;
+  EXPECT_EQ(server_->MetricHistory(there, "behind").value().size(), 1U);
+}
+
 // A training that logs at each call of the server would else cost a call a log.
 TEST_F(SpoolTest, WhatIsLoggedDuringAPassWaitsForTheNext) {
   constexpr std::int64_t kLogs = 20;

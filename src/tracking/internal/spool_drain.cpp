@@ -17,6 +17,8 @@ constexpr std::size_t kBytesMax = 700'000;
 // What is read from a stream at a time, so that memory stays bounded.
 constexpr std::size_t kWindowRecords = 4096;
 constexpr std::uint64_t kWindowBytes = std::uint64_t{1} << 20U;
+// So often a record is tried, with the server answering in between, before it is set aside.
+constexpr int kTriesBeforeAside = 3;
 // A stream's turn, before the others get theirs.
 constexpr int kWindowsATurn = 16;
 
@@ -54,20 +56,22 @@ bool IsFinal(const Error& error) {
 }
 
 SpoolDrain::SpoolDrain(std::string root, Tracker& server, const Clock& clock, DiskHook hook,
-                       FileLock lock)
+                       FileLock lock, bool set_aside)
     : root_(std::move(root)),
       server_(server),
       clock_(clock),
       hook_(std::move(hook)),
       lock_(std::move(lock)),
+      set_aside_(set_aside),
       ids_(root_, hook_) {}
 
 Result<std::unique_ptr<SpoolDrain>> SpoolDrain::Begin(const std::string& root, Tracker& server,
-                                                      const Clock& clock, DiskHook hook) {
+                                                      const Clock& clock, DiskHook hook,
+                                                      bool set_aside) {
   TW_TRY(CreateDirectories(root));
   FileLock lock = TW_TRY(FileLock::Acquire(root + "/drain.lock"));
   std::unique_ptr<SpoolDrain> drain(
-      new SpoolDrain(root, server, clock, std::move(hook), std::move(lock)));
+      new SpoolDrain(root, server, clock, std::move(hook), std::move(lock), set_aside));
   RemoveLeftovers(root, clock.Now().nanos() / 1'000'000);
   TW_TRY(drain->ids_.Refresh());
   TW_TRY(drain->ids_.Compact());
@@ -236,6 +240,19 @@ Result<void> SpoolDrain::SendItems(const StreamReader& stream, const std::string
   return {};
 }
 
+template <class Call>
+Result<void> SpoolDrain::Settle(bool& final, Call&& call) {
+  for (int tries = 1;; ++tries) {
+    Result<void> sent = call();
+    final = !sent.ok() && IsFinal(sent.error());
+    if (sent.ok() || final || !set_aside_ || sent.error().code != ErrorCode::kExternal) return sent;
+    // A server that is away holds up everything; only one that answers minds this record.
+    if (!server_.Experiments().ok()) return sent;
+    final = tries == kTriesBeforeAside;
+    if (final) return sent;
+  }
+}
+
 // A batch that the server refuses is halved until what it minds stands alone.
 Result<void> SpoolDrain::SendChunk(const StreamReader& stream, const std::string& run,
                                    std::span<const Item> items) {
@@ -248,9 +265,10 @@ Result<void> SpoolDrain::SendChunk(const StreamReader& stream, const std::string
       (item.kind == Item::Kind::kParam ? batch.params : batch.tags).push_back(item.pair);
     }
   }
-  const auto sent = server_.LogBatch(run, batch.metrics, batch.params, batch.tags);
-  if (sent.ok()) return {};
-  if (!IsFinal(sent.error())) return sent.error();
+  bool final = false;
+  const auto sent =
+      Settle(final, [&] { return server_.LogBatch(run, batch.metrics, batch.params, batch.tags); });
+  if (sent.ok() || !final) return sent;
   if (items.size() == 1) return GiveUp(stream, *items.front().frame, batch, sent.error());
   TW_TRY(SendChunk(stream, run, items.first(items.size() / 2)));
   return SendChunk(stream, run, items.subspan(items.size() / 2));
@@ -259,9 +277,9 @@ Result<void> SpoolDrain::SendChunk(const StreamReader& stream, const std::string
 Result<void> SpoolDrain::SendOne(const StreamReader& stream, const SpoolFrame& frame) {
   const auto record = Decode(frame.type, frame.payload);
   if (!record.ok()) return GiveUp(stream, frame, ExperimentRecord{"a record"}, record.error());
-  const auto sent = Dispatch(stream, *record);
-  if (sent.ok()) return {};
-  if (!IsFinal(sent.error())) return sent.error();
+  bool final = false;
+  const auto sent = Settle(final, [&] { return Dispatch(stream, *record); });
+  if (sent.ok() || !final) return sent;
   return GiveUp(stream, frame, *record, sent.error());
 }
 

@@ -30,9 +30,11 @@ bool IsFinal(const Error& error);
 /// good becomes a dead letter. One thread.
 class SpoolDrain {
  public:
-  /// Errors: kBusy when another process drains, kIo. Server and clock outlive it.
+  /// With `set_aside`, what fails again and again (kExternal) at a server that answers otherwise is
+  /// given up, too. Errors: kBusy when another process drains, kIo. Server and clock outlive it.
   static Result<std::unique_ptr<SpoolDrain>> Begin(const std::string& root, Tracker& server,
-                                                   const Clock& clock, DiskHook hook = {});
+                                                   const Clock& clock, DiskHook hook = {},
+                                                   bool set_aside = false);
 
   struct Pass {
     std::int64_t records = 0;      // sent or given up by this pass
@@ -58,7 +60,8 @@ class SpoolDrain {
     KeyValue pair = {};
   };
 
-  SpoolDrain(std::string root, Tracker& server, const Clock& clock, DiskHook hook, FileLock lock);
+  SpoolDrain(std::string root, Tracker& server, const Clock& clock, DiskHook hook, FileLock lock,
+             bool set_aside);
 
   Step Advance(StreamReader& stream, const std::stop_token& stop);
   Result<std::size_t> SendFrames(StreamReader& stream, std::span<const SpoolFrame> frames,
@@ -69,6 +72,9 @@ class SpoolDrain {
                          std::span<const Item> items, const std::stop_token& stop);
   Result<void> SendChunk(const StreamReader& stream, const std::string& run,
                          std::span<const Item> items);
+  /// Calls until it is settled whether the record can be sent. Errors: as of `call`.
+  template <class Call>
+  Result<void> Settle(bool& final, Call&& call);
   Result<void> SendOne(const StreamReader& stream, const SpoolFrame& frame);
   Result<void> Dispatch(const StreamReader& stream, const SpoolRecord& record);
   Result<void> GiveUp(const StreamReader& stream, const SpoolFrame& frame,
@@ -95,6 +101,7 @@ class SpoolDrain {
   const Clock& clock_;
   DiskHook hook_;
   FileLock lock_;
+  bool set_aside_;
   SpoolIds ids_;
   std::map<std::string, std::string> experiments_;  // name to id
   std::set<std::string> tried_;  // keys whose making failed without a clear answer
