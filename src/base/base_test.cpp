@@ -1,4 +1,10 @@
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
 #include "base/config.h"
+#include "base/files.h"
 #include "base/rng.h"
 #include "base/time.h"
 #include "base/unique_id.h"
@@ -21,6 +27,20 @@ TEST(RngTest, ARestoredStreamContinuesWhereItStood) {
   for (int i = 0; i < 13; ++i) rng.NextU32();
   Rng copy(rng.state());
   for (int i = 0; i < 100; ++i) EXPECT_EQ(rng.NextU32(), copy.NextU32());
+}
+
+TEST(FilesTest, WhatIsNoFileIsNeverReplaced) {
+  std::string dir = ::testing::TempDir() + "tradewind_files_XXXXXX";
+  ASSERT_NE(::mkdtemp(dir.data()), nullptr);
+  const std::string pipe = dir + "/pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const auto written = WriteFileAtomically(pipe, "x");
+  ASSERT_FALSE(written.ok());
+  EXPECT_EQ(written.error().message, pipe + ": is a pipe or device, wanted a file");
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+  EXPECT_FALSE(WriteFileAtomically(dir, "x").ok());
+  EXPECT_TRUE(std::filesystem::is_directory(dir));
+  std::filesystem::remove_all(dir);
 }
 
 TEST(UniqueHexTest, NamesHaveTheirLengthAndDiffer) {
@@ -55,6 +75,23 @@ TEST(ConfigTest, OverridesWinAndRangesAreChecked) {
   ASSERT_FALSE(config.Finish().ok());
   EXPECT_EQ(config.Finish().error().message,
             "--set: ppo.gamma is 1.5, wanted a number between 0 and 1");
+}
+
+TEST(ConfigTest, MessagesNameTheOptionThroughAMergeAndSayEachFaultOnce) {
+  Config top = Config::Parse("ppo: {epochs: 3}\n", "top.yaml").value();
+  ASSERT_TRUE(top.Override("ppo.gamma=1.5", "--gamma").ok());
+  Config config = Config::Parse("a: 1\n", "x.yaml").value();
+  ASSERT_TRUE(config.Merge(top).ok());
+  for (int module = 0; module < 2; ++module) {
+    double gamma = 0.99;
+    int epochs = 1;
+    config.root().Section("ppo").Number("gamma", gamma, {.min = 0, .max = 1});
+    config.root().Section("ppo").Integer("epochs", epochs, {.min = 10});
+    config.root().Integer("a", epochs);
+  }
+  EXPECT_EQ(config.Finish().error().message,
+            "--gamma: ppo.gamma is 1.5, wanted a number between 0 and 1\n"
+            "top.yaml:1: ppo.epochs is 3, wanted a whole number at least 10");
 }
 
 TEST(ConfigTest, TheEffectiveConfigIsYamlThatReadsBackTheSame) {

@@ -71,13 +71,19 @@ YAML::Node Find(const ConfigTree& tree, const std::string& path) {
   return FindBelow(tree.root, path);
 }
 
-std::string Where(const ConfigTree& tree, const std::string& path) {
+// What set `path` or a mapping above it after the document was read; none for the document itself.
+const std::string* KnownOrigin(const ConfigTree& tree, const std::string& path) {
   for (std::string at = path; !at.empty();) {
     const auto origin = tree.origin.find(at);
-    if (origin != tree.origin.end()) return origin->second + ": " + path;
+    if (origin != tree.origin.end()) return &origin->second;
     const std::size_t dot = at.rfind('.');
     at = dot == std::string::npos ? "" : at.substr(0, dot);
   }
+  return nullptr;
+}
+
+std::string Where(const ConfigTree& tree, const std::string& path) {
+  if (const std::string* origin = KnownOrigin(tree, path)) return *origin + ": " + path;
   const YAML::Node node = Find(tree, path);
   const int line = node.IsDefined() ? node.Mark().line + 1 : 0;
   return line > 0 ? fmt::format("{}:{}: {}", tree.name, line, path)
@@ -438,11 +444,11 @@ Config Config::Empty() {
   return Config(std::move(tree));
 }
 
-Result<void> Config::Override(std::string_view assignment) {
+Result<void> Config::Override(std::string_view assignment, std::string_view option) {
   const std::size_t equals = assignment.find('=');
   if (equals == std::string_view::npos || equals == 0) {
     return Error{ErrorCode::kUsage,
-                 fmt::format("--set '{}': wanted path.to.key=value", assignment)};
+                 fmt::format("{} '{}': wanted path.to.key=value", option, assignment)};
   }
   const std::string path(assignment.substr(0, equals));
   YAML::Node value;
@@ -450,17 +456,17 @@ Result<void> Config::Override(std::string_view assignment) {
     value = YAML::Load(std::string(assignment.substr(equals + 1)));
   } catch (const YAML::Exception& e) {
     return Error{ErrorCode::kConfig,
-                 fmt::format("--set '{}': no valid YAML: {}", assignment, e.msg)};
+                 fmt::format("{} '{}': no valid YAML: {}", option, assignment, e.msg)};
   }
   YAML::Node node = tree_->root;
   const std::vector<std::string> parts = Split(path);
   for (std::size_t i = 0; i < parts.size(); ++i) {
     if (parts[i].empty())
-      return Error{ErrorCode::kUsage, fmt::format("--set '{}': empty key in the path", assignment)};
+      return Error{ErrorCode::kUsage,
+                   fmt::format("{} '{}': empty key in the path", option, assignment)};
     if (!node.IsMap()) {
-      return Error{
-          ErrorCode::kConfig,
-          fmt::format("--set '{}': '{}' is under a value, not a mapping", assignment, parts[i])};
+      return Error{ErrorCode::kConfig, fmt::format("{} '{}': '{}' is under a value, not a mapping",
+                                                   option, assignment, parts[i])};
     }
     if (i + 1 == parts.size()) {
       node[parts[i]] = value;
@@ -473,7 +479,7 @@ Result<void> Config::Override(std::string_view assignment) {
       node.reset(child);
     }
   }
-  tree_->origin[path] = "--set";
+  tree_->origin[path] = std::string(option);
   return {};
 }
 
@@ -482,6 +488,10 @@ Result<void> Config::Merge(const Config& other) {
   std::vector<std::string> leaves;
   CollectLeaves(other.tree_->root, "", leaves);
   for (const std::string& leaf : leaves) {
+    if (const std::string* known = KnownOrigin(*other.tree_, leaf)) {
+      tree_->origin[leaf] = *known;
+      continue;
+    }
     const YAML::Node node = Find(*other.tree_, leaf);
     const int line = node.IsDefined() ? node.Mark().line + 1 : 0;
     tree_->origin[leaf] =
@@ -497,7 +507,11 @@ void Config::Remove(std::string_view section) {
 ConfigSection Config::root() const { return {tree_, ""}; }
 
 Result<void> Config::Finish() const {
-  std::vector<std::string> errors = tree_->errors;
+  // A section that two modules bind is read twice, and found faulty twice.
+  std::vector<std::string> errors;
+  for (const std::string& error : tree_->errors) {
+    if (std::ranges::find(errors, error) == errors.end()) errors.push_back(error);
+  }
   std::vector<std::string> leaves;
   CollectLeaves(tree_->root, "", leaves);
   for (const std::string& leaf : leaves) {

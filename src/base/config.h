@@ -104,8 +104,8 @@ class Config {
   static Config Empty();
 
   /// "ppo.gamma=0.98": the right side is YAML. The path need not exist yet; unknown ones are found
-  /// by Finish.
-  Result<void> Override(std::string_view assignment);
+  /// by Finish. `option` is what a person typed to get it, for messages.
+  Result<void> Override(std::string_view assignment, std::string_view option = "--set");
   /// Puts another document on top: mappings merge key by key, everything else is replaced.
   Result<void> Merge(const Config& other);
 

@@ -75,6 +75,14 @@ Result<std::string> ReadFile(const std::string& path) {
 }
 
 Result<void> WriteFileAtomically(const std::string& path, std::string_view content) {
+  struct stat there {};
+
+  // The rename below would put a file in the place of /dev/stdout, for everybody and for good.
+  if (::stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
+    return Error{ErrorCode::kIo,
+                 fmt::format("{}: is a {}, wanted a file", path,
+                             S_ISDIR(there.st_mode) ? "directory" : "pipe or device")};
+  }
   std::string temporary = path + ".tmp.XXXXXX";
   Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
   if (file.get() < 0) return SystemError("create", temporary);
@@ -137,14 +145,17 @@ FileLock::~FileLock() {
 }
 
 Result<MappedFile> MappedFile::Open(const std::string& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // Without O_NONBLOCK a named pipe that nobody writes to would hold us here for ever.
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) return SystemError("open", path);
 
   struct stat info {};
 
   if (::fstat(file.get(), &info) != 0) return SystemError("stat", path);
+  if (S_ISDIR(info.st_mode))
+    return Error{ErrorCode::kIo, fmt::format("{}: is a directory, wanted a file", path)};
   if (!S_ISREG(info.st_mode))
-    return Error{ErrorCode::kIo, fmt::format("{}: no regular file", path)};
+    return Error{ErrorCode::kIo, fmt::format("{}: is a pipe or device, wanted a file", path)};
   const auto size = static_cast<std::size_t>(info.st_size);
   if (size == 0) return MappedFile(nullptr, 0);
   void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);

@@ -81,6 +81,9 @@ void Progress::Finish(std::string_view note) {
 }
 
 void Progress::Show(const std::string& line, bool last) {
+  // What a log has as its last line already is not said again.
+  if (mode_ == Mode::kLines && line == shown_line_) return;
+  shown_line_ = line;
   if (mode_ == Mode::kTerminal) {
     std::fprintf(stderr, "\r\x1b[K%s%s", line.c_str(), last ? "\n" : "");
   } else {

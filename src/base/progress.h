@@ -47,6 +47,7 @@ class Progress {
   std::int64_t done_;
   std::int64_t started_nanos_;
   std::int64_t shown_nanos_;
+  std::string shown_line_;
   bool finished_ = false;
 };
 
