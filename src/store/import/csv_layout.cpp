@@ -518,10 +518,27 @@ Status CheckColumns(CsvLayout& layout, std::string_view header) {
                              where, advice));
 }
 
+/// A row with more fields than the header has names stands under the wrong names: row numbers that
+/// nobody named, or decimal commas between commas.
+Status CheckHeaderFits(const std::vector<std::string_view>& header,
+                       const std::vector<std::string_view>& row, const Line& first,
+                       const CsvHints& hints) {
+  if (header.empty() || !hints.columns.empty() || row.size() <= header.size()) return {};
+  const auto extra = row.begin() + static_cast<std::ptrdiff_t>(header.size());
+  if (std::all_of(extra, row.end(), [](std::string_view field) { return field.empty(); }))
+    return {};
+  return BadData(fmt::format(
+      "line {}: {} fields under a header of {} names: '{}'; say which is which with --columns "
+      "time=1,open=2,...",
+      first.number, row.size(), header.size(), Quote(first.text)));
+}
+
 Status CheckIsText(std::string_view bytes) {
   if (bytes.find_first_not_of(" \t\r\n,;") == std::string_view::npos) {
     return BadData("is empty: no row of data");
   }
+  if (bytes.substr(0, 4) == "PK\x03\x04" || bytes.substr(0, 2) == "\x1F\x8B")
+    return BadData("is an archive inside an archive: unpack the outer one first");
   for (std::size_t i = 0; i < std::min<std::size_t>(bytes.size(), 8192); ++i) {
     const auto byte = static_cast<unsigned char>(bytes[i]);
     if (byte < 0x20 && byte != '\n' && byte != '\r' && byte != '\t') {
@@ -604,7 +621,8 @@ Result<CsvLayout> DetectLayout(std::string_view bytes, std::string_view path,
     return BadData(fmt::format("line {}: {} fields where the layout needs {}: '{}'", first.number,
                                row.size(), layout.fields_min, Quote(first.text)));
   }
-  // All rows are as long as the first: a shorter one is cut.
+  TW_TRY(CheckHeaderFits(header, row, first, hints));
+  // All rows are as long as the first: a shorter one is cut, a longer one has a separator too many.
   layout.fields_min = row.size();
   if (row.size() > kColumnsMax)
     return BadData(

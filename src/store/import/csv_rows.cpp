@@ -116,6 +116,10 @@ class RowScanner {
                                 layout_.fields_min,
                                 newline == nullptr ? ": the file is cut off" : ""));
       }
+      if (count > layout_.fields_min && !IsBlankFrom(layout_.fields_min, count)) [[unlikely]] {
+        return Fail(
+            fmt::format("has {} fields where the first row has {}", count, layout_.fields_min));
+      }
       if (symbol_column_ != kNoColumn &&
           !SameSymbol(fields_[static_cast<std::size_t>(symbol_column_)].text(), symbol_)) {
         ++other_symbols_;
@@ -163,7 +167,7 @@ class RowScanner {
     }
     if (ScanVolume(fields_[column].text(), layout_.point, volume)) [[likely]]
       return true;
-    return Fail(fmt::format("volume '{}' in column {} is no number of at least 0",
+    return Fail(fmt::format("volume '{}' in column {} is no number from 0 to 1e18",
                             Shown(fields_[column].text()), column + 1));
   }
 
@@ -211,6 +215,16 @@ class RowScanner {
   bool IsBlankRow() const {
     return std::all_of(row_, row_end_,
                        [this](char c) { return c == ' ' || c == '\t' || c == layout_.separator; });
+  }
+
+  /// Separators that a program leaves at a line's end are no fields.
+  bool IsBlankFrom(std::size_t begin, std::size_t end) const {
+    for (std::size_t i = begin; i < end; ++i) {
+      Field field = fields_[i];
+      Trim(field);
+      if (field.begin != field.end) return false;
+    }
+    return true;
   }
 
   bool Fail(const std::string& what) {
@@ -354,7 +368,7 @@ std::string LineTextAt(std::string_view bytes, std::size_t offset) {
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
   std::string out;
   for (const char c : line.substr(0, 100))
-    out.push_back(std::isprint(static_cast<unsigned char>(c)) != 0 ? c : '?');
+    out.push_back(std::isprint(static_cast<unsigned char>(c)) != 0 ? c : c == '\t' ? ' ' : '?');
   return line.size() > 100 ? out + "..." : out;
 }
 

@@ -13,6 +13,9 @@ namespace {
 constexpr std::int64_t kIntegerLimit =
     9'000'000;  // units; the price type's range is +-9e12 millionths
 
+/// Columns are float32 on disk; nothing that is traded comes near this.
+constexpr double kVolumeMax = 1e18;
+
 bool IsDigit(char c) { return static_cast<unsigned char>(c - '0') < 10; }
 
 /// Exponents ("1e-05") are rare enough to go through the general parser.
@@ -68,7 +71,7 @@ bool ScanVolume(std::string_view text, char point, double& volume) {
   std::int64_t whole = 0;
   if (ScanDigits(text, whole)) {
     volume = static_cast<double>(whole);
-    return true;
+    return volume <= kVolumeMax;
   }
   std::string comma_free;
   if (point != '.') {
@@ -80,7 +83,7 @@ bool ScanVolume(std::string_view text, char point, double& volume) {
   }
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), volume);
   return error == std::errc() && end == text.data() + text.size() && std::isfinite(volume) &&
-         volume >= 0;
+         volume >= 0 && volume <= kVolumeMax;
 }
 
 bool ScanDigits(std::string_view text, std::int64_t& value) {

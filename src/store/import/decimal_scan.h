@@ -11,7 +11,7 @@ namespace tw::store {
 /// millionths.
 bool ScanMicros(std::string_view text, char point, std::int64_t& micros);
 
-/// Non-negative decimal text to double (volumes). Returns false when it is no finite number >= 0.
+/// Decimal text to double (volumes). Returns false when it is no number from 0 to 1e18.
 bool ScanVolume(std::string_view text, char point, double& volume);
 
 /// Digits only, below 9e18.

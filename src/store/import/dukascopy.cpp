@@ -41,13 +41,12 @@ std::vector<std::string_view> SplitPath(std::string_view path) {
   return parts;  // last component first
 }
 
-Error BadPath(std::string_view path) {
-  return BadData(fmt::format(
-      "{}: the period of a .bi5 file stands in its path, which should end as "
+Error BadPath() {
+  return BadData(
+      "the period of a .bi5 file stands in its path, which should end as "
       "EURUSD/2019/01/04/10h_ticks.bi5, "
       "EURUSD/2019/01/04/BID_candles_min_1.bi5, EURUSD/2019/01/BID_candles_hour_1.bi5 or "
-      "EURUSD/2019/BID_candles_day_1.bi5 (months from 00)",
-      path));
+      "EURUSD/2019/BID_candles_day_1.bi5 (months from 00)");
 }
 
 bool Number(std::string_view text, std::size_t digits, std::int64_t min, std::int64_t max,
@@ -96,20 +95,20 @@ Result<Bi5Period> ParseBi5Path(std::string_view path) {
   int year = 0;
   int month = 0;
   int day = 1;
-  if (parts.empty() || !ParseName(parts[0], period, hour)) return BadPath(path);
+  if (parts.empty() || !ParseName(parts[0], period, hour)) return BadPath();
   const bool has_day = period.content == Bi5Period::Content::kTicks ||
                        period.content == Bi5Period::Content::kMinutes;
   const bool has_month = period.content != Bi5Period::Content::kDays;
   const std::size_t depth = 3 + (has_month ? 1U : 0U) + (has_day ? 1U : 0U);
-  if (parts.size() < depth) return BadPath(path);
+  if (parts.size() < depth) return BadPath();
   std::size_t at = 1;
-  if (has_day && !Number(parts[at++], 2, 1, 31, day)) return BadPath(path);
-  if (has_month && !Number(parts[at++], 2, 0, 11, month)) return BadPath(path);
-  if (!Number(parts[at++], 4, 1970, 2099, year) || !IsSymbol(parts[at])) return BadPath(path);
+  if (has_day && !Number(parts[at++], 2, 1, 31, day)) return BadPath();
+  if (has_month && !Number(parts[at++], 2, 0, 11, month)) return BadPath();
+  if (!Number(parts[at++], 4, 1970, 2099, year) || !IsSymbol(parts[at])) return BadPath();
   for (const char c : parts[at])
     period.symbol.push_back(static_cast<char>(std::toupper(static_cast<unsigned char>(c))));
   const CivilDate date{year, month + 1, day};
-  if (!IsValid(date)) return BadPath(path);
+  if (!IsValid(date)) return BadPath();
   const std::int64_t start = DaysFromCivil(date);
   period.start_nanos = start * kDayNanos + hour * kNanosPerHour;
   switch (period.content) {

@@ -23,7 +23,7 @@ struct Bi5Period {
   std::int64_t length_nanos = 0;  // an hour, a day, a month or a year
 };
 
-/// Errors: kBadData naming the path and the form it should have.
+/// Errors: kBadData saying the form that a path should have; the caller names the file.
 Result<Bi5Period> ParseBi5Path(std::string_view path);
 
 /// Dukascopy's price unit: 1,000 points a unit for JPY quotes and metals, else 100,000.

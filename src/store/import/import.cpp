@@ -80,19 +80,22 @@ RowSet RowsOf(LoadedPart& part, std::uint32_t number, std::int64_t tick_micros) 
   return rows;
 }
 
-/// A word of the file's name that is another instrument's symbol, or nothing.
+/// A word of the file's name, or two words (EUR-USD), that is another instrument's symbol, or
+/// nothing.
 std::string OtherSymbolInName(std::string_view name, const std::string& symbol) {
   std::string other;
   std::string word;
+  std::string before;
   for (std::size_t i = 0; i <= name.size(); ++i) {
     const auto c = static_cast<unsigned char>(i < name.size() ? name[i] : ' ');
     if (std::isalpha(c) != 0) {
       word.push_back(static_cast<char>(std::toupper(c)));
       continue;
     }
-    if (word == symbol) return {};
-    if (word.size() == 6 && InstrumentTable::BuiltIn().Find(word).ok()) other = word;
-    word.clear();
+    const std::string named = word.size() == 3 && before.size() == 3 ? before + word : word;
+    if (named == symbol) return {};
+    if (named.size() == 6 && InstrumentTable::BuiltIn().Find(named).ok()) other = named;
+    before = std::exchange(word, {});
   }
   return other;
 }
@@ -240,8 +243,9 @@ BarTable TableOf(RowSet&& rows, Timeframe timeframe, const std::optional<Side>& 
   table.volume.resize(rows.size());
   if (rows.has_ask()) {
     table.spread.resize(rows.size());
+    // Where crossed quotes are kept there is no spread to pay: the column holds none below 0.
     for (std::size_t i = 0; i < rows.size(); ++i)
-      table.spread[i] = rows.ask.close[i] - rows.price.close[i];
+      table.spread[i] = std::max<std::int64_t>(rows.ask.close[i] - rows.price.close[i], 0);
     table.spread_means = "close";
   } else if (rows.has_spread()) {
     table.spread = std::move(rows.spread);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -109,6 +110,7 @@ TEST_F(ImportTest, LineEndsMarksPackingAndQuotesDoNotMatter) {
       {"utf16.csv", utf16},
       {"noend.csv", text.substr(0, text.size() - 1)},
       {"blank.csv", "\n" + text + "\n\n"},
+      {"trailing.csv", text.substr(0, text.size() - 1) + ", ,\n"},
       {"headless.csv", Join(rows, "")},
       {"packed.csv.gz", Gzip(text)},
       {"two_streams.gz", Gzip(text.substr(0, 500)) + Gzip(text.substr(500))},
@@ -247,6 +249,11 @@ TEST_F(ImportTest, ANameThatSaysAnotherInstrumentIsNoted) {
       MustImport({dir_.Write("DAT_ASCII_GBPUSD.csv", GoodRows())}, options_).report;
   ASSERT_EQ(report.notes.size(), 1U);
   EXPECT_TRUE(Contains(report.notes[0], "the name says GBPUSD"));
+  const auto notes = [&](const std::string& name) {
+    return MustImport({dir_.Write(name, GoodRows())}, options_).report.notes.size();
+  };
+  EXPECT_EQ(notes("candles-bid-GBP-USD.csv"), 1U);
+  EXPECT_EQ(notes("candles-bid-EUR-USD.csv"), 0U);
 }
 
 TEST_F(ImportTest, AnotherScaleIsQuarantinedAndRealExtremesStay) {
@@ -552,6 +559,22 @@ INSTANTIATE_TEST_SUITE_P(
                  "is a damaged gzip file"},
         BadInput{"cut.zip", Zip({{"a.csv", GoodRows()}}).substr(0, 900),
                  "is a damaged or cut zip archive"},
+        // Cut between two members: the first one reads well.
+        BadInput{"between.zip",
+                 [] {
+                   const std::string bytes = Zip({{"a.csv", GoodRows()}, {"b.csv", GoodRows()}});
+                   return bytes.substr(0, bytes.find("PK\x03\x04", 4));
+                 }(),
+                 "the directory at its end is missing"},
+        BadInput{"nested.zip", Zip({{"a.zip", Zip({{"a.csv", GoodRows()}})}}),
+                 "is an archive inside an archive"},
+        BadInput{"twice.csv.gz", Gzip(Gzip(GoodRows())), "is an archive inside an archive"},
+        BadInput{"long.csv", GoodRows() + "2019-01-14 00:00:00,1,1,1.1,1.1,1.1,5\n",
+                 "line 122: has 7 fields where the first row has 6"},
+        BadInput{"commas.csv", "time,open,high,low,close\n2019-01-14 00:00,1,10,1,11,1,09,1,10\n",
+                 "line 2: 9 fields under a header of 5 names"},
+        BadInput{"much.csv", GoodRows() + "2019-01-14 00:00:00,1.1,1.1,1.1,1.1,1e300\n",
+                 "line 122: volume '1e300' in column 6"},
         BadInput{"none.zip", Zip({{"folder/.hidden", "x"}}), "without a file in it"},
         BadInput{"bomb.csv.gz", Gzip(std::string(std::size_t{40} << 20, '0')),
                  "decompression bomb"},
@@ -594,6 +617,10 @@ TEST_F(ImportTest, MissingFilesAndMixturesAreErrors) {
   EXPECT_EQ(ImportFiles({dir_.path() + "/nothing.csv"}, options_).error().code,
             ErrorCode::kNotFound);
   EXPECT_EQ(ImportFiles({}, options_).error().code, ErrorCode::kUsage);
+  EXPECT_TRUE(Contains(ImportFiles({dir_.path()}, options_).error().message, "is a directory"));
+  const std::string pipe = dir_.path() + "/pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_TRUE(Contains(ImportFiles({pipe}, options_).error().message, "is a pipe or device"));
   const std::string bars = dir_.Write("a.csv", GoodRows());
   const std::string ticks = dir_.Write(
       "t.csv", "20190107 000000100,1.10000,1.10010,0\n20190107 000030000,1.10020,1.10030,0\n");

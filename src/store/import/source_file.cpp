@@ -68,6 +68,16 @@ struct ArchiveFree {
   void operator()(archive* handle) const { archive_read_free(handle); }
 };
 
+/// A zip archive ends with the record of its directory and a comment of at most 65,535 bytes. An
+/// archive that was cut between two members would otherwise pass for a shorter one.
+bool HasDirectory(std::string_view packed) {
+  constexpr std::size_t kRecordBytes = 22;
+  constexpr std::size_t kCommentBytesMax = 65'535;
+  const std::size_t tail = std::min(packed.size(), kRecordBytes + kCommentBytesMax);
+  const std::size_t at = packed.substr(packed.size() - tail).rfind("PK\x05\x06");
+  return at != std::string_view::npos && tail - at >= kRecordBytes;
+}
+
 Result<std::string> ReadMember(archive* handle, std::size_t packed, std::size_t& total,
                                const UnpackLimits& limits) {
   std::string content;
@@ -219,6 +229,8 @@ Result<std::string> UnlzmaBounded(std::string_view packed, const UnpackLimits& l
 
 Result<std::vector<ArchiveMember>> UnzipBounded(std::string_view packed,
                                                 const UnpackLimits& limits) {
+  if (!HasDirectory(packed))
+    return BadData("is a damaged or cut zip archive (the directory at its end is missing)");
   const std::unique_ptr<archive, ArchiveFree> handle(archive_read_new());
   if (handle == nullptr || archive_read_support_format_zip(handle.get()) != ARCHIVE_OK ||
       archive_read_open_memory(handle.get(), packed.data(), packed.size()) != ARCHIVE_OK) {
