@@ -161,10 +161,9 @@ Result<eval::IndexRange> BarsToTrade(const BacktestRequest& request, const Datas
   if (bars.size() < 1) {
     return Error{
         ErrorCode::kNotFound,
-        fmt::format("{} {}: no bars to trade from '{}' to '{}'; those with complete features go "
-                    "from {} to {}",
-                    data.world.instrument.symbol, data.world.timeframe.name(), request.from,
-                    request.to,
+        fmt::format("{} {}: no bars to trade{}; those with complete features go from {} to {}",
+                    data.world.instrument.symbol, data.world.timeframe.name(),
+                    PeriodText(request.from, request.to),
                     earliest < data.world.rows()
                         ? FormatIso(data.world.open_time[static_cast<std::size_t>(earliest)])
                         : std::string("none"),

@@ -12,13 +12,21 @@
 namespace tw::training {
 namespace {
 
+// What cannot be read of a setting is the setting's fault, not the data's.
+template <class T>
+Result<T> AsSetting(Result<T> read, std::string_view key) {
+  if (read.ok()) return read;
+  return Error{ErrorCode::kConfig, fmt::format("{}: {}", key, read.error().message)};
+}
+
 // Instants that bound the trading dates [from, to] of the selection.
 Result<std::pair<UnixNanos, UnixNanos>> PeriodOf(const DataSelection& data) {
   UnixNanos first(INT64_MIN);
   UnixNanos last(INT64_MAX);
   if (!data.from.empty())
-    first = FxCalendar::DayOpen(TW_TRY_CTX(ParseDate(data.from), "data.from"));
-  if (!data.to.empty()) last = FxCalendar::DayClose(TW_TRY_CTX(ParseDate(data.to), "data.to"));
+    first = FxCalendar::DayOpen(TW_TRY(AsSetting(ParseDate(data.from), "data.from")));
+  if (!data.to.empty())
+    last = FxCalendar::DayClose(TW_TRY(AsSetting(ParseDate(data.to), "data.to")));
   if (first >= last) {
     return Error{ErrorCode::kConfig,
                  fmt::format("data.from {} is after data.to {}", data.from, data.to)};
@@ -63,17 +71,38 @@ Result<std::vector<store::BarTable>> ConversionBars(const store::Store& store,
   return tables;
 }
 
-std::string NoteOf(const sim::World& world, const store::BarTable& bars) {
-  if (world.recorded_spread) return "";
-  return fmt::format(
-      "The source has {} prices only: the spread is the cost table's, not a recorded one.",
-      NameOf(bars.side));
+// Whatever makes the costs here other than those of the data: "after all costs" must not hide it.
+std::string NoteOf(const sim::World& world, const store::BarTable& bars,
+                   const sim::WorldConfig& config) {
+  std::string text;
+  const auto add = [&text](const std::string& sentence) {
+    text += (text.empty() ? "" : " ") + sentence;
+  };
+  if (!world.recorded_spread) {
+    add(fmt::format(
+        "The source has {} prices only: the spread is the cost table's, not a recorded one.",
+        NameOf(bars.side)));
+  }
+  if (config.costs.spread_multiplier != 1)
+    add(fmt::format("Every spread is taken times {}.", config.costs.spread_multiplier));
+  if (config.financing.mode == trading::FinancingMode::kOff)
+    add("Financing is switched off: positions are held over night for nothing.");
+  if (config.financing.mode == trading::FinancingMode::kHoldLast)
+    add("Where the tables of interest rates end, their last rates are held.");
+  return text;
 }
 
 }  // namespace
 
+std::string PeriodText(const std::string& from, const std::string& to) {
+  std::string text;
+  if (!from.empty()) text += " from " + from;
+  if (!to.empty()) text += (from.empty() ? " up to " : " to ") + to;
+  return text;
+}
+
 Result<MarketData> ReadMarketData(const store::Store& store, const StyleConfig& style) {
-  const Timeframe timeframe = TW_TRY_CTX(Timeframe::Parse(style.data.freq), "data.freq");
+  const Timeframe timeframe = TW_TRY(AsSetting(Timeframe::Parse(style.data.freq), "data.freq"));
   const auto [from, to] = TW_TRY(PeriodOf(style.data));
   MarketData market{.entry = TW_TRY(store.Entry(style.data.instrument, timeframe)),
                     .bars = TW_TRY(store.ReadBars(style.data.instrument, timeframe, from, to)),
@@ -81,8 +110,8 @@ Result<MarketData> ReadMarketData(const store::Store& store, const StyleConfig& 
                     .sha256 = {}};
   if (market.bars.size() == 0) {
     return Error{ErrorCode::kNotFound,
-                 fmt::format("{} {}: no bars from {} to {}; the store has {} to {}",
-                             style.data.instrument, style.data.freq, style.data.from, style.data.to,
+                 fmt::format("{} {}: no bars{}; the store has {} to {}", style.data.instrument,
+                             style.data.freq, PeriodText(style.data.from, style.data.to),
                              FormatIso(market.entry.first), FormatIso(market.entry.last))};
   }
   market.conversions =
@@ -112,7 +141,7 @@ Result<Dataset> BuildDataset(const MarketData& market, const StyleConfig& style,
         TW_TRY(features::FeatureSet::Compile(style.features, market.bars.timeframe));
     data.features = TW_TRY(set.Batch(market.bars));
   }
-  data.note = NoteOf(data.world, market.bars);
+  data.note = NoteOf(data.world, market.bars, style.world);
   return data;
 }
 

@@ -37,6 +37,9 @@ struct Dataset {
 /// Errors: kNotFound (no such bars), kConfig (dates), kBadData.
 Result<MarketData> ReadMarketData(const store::Store& store, const StyleConfig& style);
 
+/// " from 2017-01-02 to 2017-03-01" for messages, without the ends that are empty.
+std::string PeriodText(const std::string& from, const std::string& to);
+
 /// Prepares bars for trading; `known` are the features of these bars where somebody has them
 /// already. Errors: kNotFound (pairs to import), kConfig (features), kBadData.
 Result<Dataset> BuildDataset(const MarketData& market, const StyleConfig& style,

@@ -13,6 +13,10 @@ namespace {
 
 constexpr double kDaysPerYear = 260;
 
+// Below these no statistic of a record is worth its digits (metrics.md warns at 30 of both).
+constexpr std::size_t kDaysMin = 30;
+constexpr std::size_t kTradesMin = 30;
+
 std::string Percent(double fraction) { return fmt::format("{:+.2f}%", 100 * fraction); }
 
 // "lost 5.00%", "made 5.00%".
@@ -49,10 +53,12 @@ std::string Span(const eval::DailySeries& daily) {
 }
 
 std::string ResultSentence(const JudgeInput& input, const std::vector<eval::Metric>& metrics) {
-  return fmt::format("Out of sample ({}, {} fold{}) the agent {} ({}) after all costs: {}.",
-                     Span(input.agent.daily), input.folds, input.folds == 1 ? "" : "s",
-                     GainText(TotalReturn(input.agent.daily)),
-                     MoneyText(input.agent.net_profit_micros, input.currency), SharpeText(metrics));
+  return fmt::format(
+      "Out of sample ({}, {} fold{}) the agent {} ({}) after all costs, in {} trade{}: {}.",
+      Span(input.agent.daily), input.folds, input.folds == 1 ? "" : "s",
+      GainText(TotalReturn(input.agent.daily)),
+      MoneyText(input.agent.net_profit_micros, input.currency), input.trade_nets_micros.size(),
+      input.trade_nets_micros.size() == 1 ? "" : "s", SharpeText(metrics));
 }
 
 std::string CostSentence(const JudgeInput& input) {
@@ -94,11 +100,10 @@ std::string TrialSentence(const JudgeInput& input, std::optional<double> dsr) {
     text += fmt::format(" (as good as {:.1f} independent ones)", *input.trials.effective_trials);
   }
   if (dsr) {
-    text += fmt::format(
-        "; the probability that the true Sharpe ratio exceeds what the luckiest of them would show "
-        "is {:.2f} "
-        "(wanted: {:.2f})",
-        *dsr, input.config.min_deflated_sharpe);
+    text +=
+        fmt::format("; the probability that the true Sharpe ratio {} is {:.2f} (wanted: {:.2f})",
+                    n <= 1 ? "is above zero" : "exceeds what the luckiest of them would show", *dsr,
+                    input.config.min_deflated_sharpe);
   }
   return text + ".";
 }
@@ -168,8 +173,44 @@ std::string HeadlineOf(const JudgeInput& input, Grade grade, const std::string& 
   return "";
 }
 
+std::string Counted(std::size_t count, const std::string& what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+std::string CountedAre(std::size_t count, const std::string& what) {
+  return Counted(count, what) + (count == 1 ? " is" : " are");
+}
+
+// What makes a record too thin to judge by, whatever its figures are.
+std::string ThinnessOf(const JudgeInput& input) {
+  const std::vector<std::int64_t>& trades = input.trade_nets_micros;
+  const std::size_t days = input.agent.daily.returns.size();
+  if (trades.empty()) return "the agent never traded";
+  if (days < kDaysMin)
+    return fmt::format("{} too few to judge by (wanted: {})", CountedAre(days, "trading day"),
+                       kDaysMin);
+  if (trades.size() < kTradesMin)
+    return fmt::format("{} too few to judge by (wanted: {})", CountedAre(trades.size(), "trade"),
+                       kTradesMin);
+  if (input.agent.net_profit_micros <= std::ranges::max(trades))
+    return "without its best trade nothing is left of the profit";
+  return "";
+}
+
+std::string HoldoutWeaknessOf(const JudgeInput& input) {
+  if (!input.holdout) return "no terminal holdout was kept to confirm it";
+  if (input.holdout->net_profit_micros <= 0)
+    return "the final agent made nothing on the terminal holdout";
+  const std::size_t days = input.holdout->daily.returns.size();
+  if (days < kDaysMin)
+    return fmt::format("a terminal holdout of {} is too short to confirm it (wanted: {})",
+                       Counted(days, "trading day"), kDaysMin);
+  return "";
+}
+
 // The first reason why a profit proves nothing; empty when none is left.
 std::string WeaknessOf(const JudgeInput& input, const Verdict& verdict) {
+  if (std::string thin = ThinnessOf(input); !thin.empty()) return thin;
   const eval::Metric* sharpe = eval::Find(verdict.metrics, "sharpe");
   if (sharpe == nullptr || !sharpe->value) return "the returns do not allow a Sharpe ratio";
   for (const Candidate& baseline : input.baselines) {
@@ -188,9 +229,7 @@ std::string WeaknessOf(const JudgeInput& input, const Verdict& verdict) {
   }
   if (verdict.p_value_against_baselines.value_or(1) > 0.05)
     return "the lead over the baselines may be luck";
-  if (input.holdout && input.holdout->net_profit_micros <= 0)
-    return "the final agent made nothing on the terminal holdout";
-  return "";
+  return HoldoutWeaknessOf(input);
 }
 
 }  // namespace

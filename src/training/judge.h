@@ -41,7 +41,9 @@ struct JudgeInput {
   RandomTraders random;
   TrialRecord trials;
   std::optional<Candidate> holdout;  // the final agent on the terminal holdout
-  std::int64_t gross_micros = 0;     // the agent's result out of sample before costs
+  /// Net result of each of the agent's trades out of sample, an open one at its mark.
+  std::vector<std::int64_t> trade_nets_micros;
+  std::int64_t gross_micros = 0;  // the agent's result out of sample before costs
   std::int64_t costs_micros =
       0;  // what spread, slippage, commission and financing took (positive: paid)
   std::string currency = "USD";

@@ -48,6 +48,10 @@ JudgeInput Input(double mean, int days) {
   input.baselines = {Trader("flat", 0, 0, days, 2),
                      Trader("buy and hold", 0.00001, 0.005, days, 3)};
   for (int i = 0; i < 100; ++i) input.random.total_returns.push_back(-0.1 + 0.001 * i);
+  input.holdout = Trader("final agent", 0.0005, 0.005, 60, 5);
+  input.trials.holdout_looks = 1;
+  // A hundred trades alike make up the result.
+  input.trade_nets_micros.assign(100, input.agent.net_profit_micros / 100);
   input.folds = 4;
   input.config.bootstrap_runs = 500;
   return input;
@@ -78,6 +82,44 @@ TEST(JudgeTest, AShortRecordProvesNothing) {
   const Verdict verdict = Judge(Input(0.0004, 120)).value();
   EXPECT_EQ(verdict.grade, Grade::kUnproven);
   EXPECT_NE(verdict.Text().find("only to about \u00b12.89"), std::string::npos) << verdict.Text();
+}
+
+TEST(JudgeTest, AThinRecordIsNoEdgeHoweverWellItLooks) {
+  const auto headline = [](const JudgeInput& input) {
+    const Verdict verdict = Judge(input).value();
+    EXPECT_EQ(verdict.grade, Grade::kUnproven) << verdict.Text();
+    return verdict.headline;
+  };
+  const JudgeInput strong = Input(0.0008, 2000);
+  ASSERT_EQ(Judge(strong).value().grade, Grade::kEdge);
+  EXPECT_EQ(headline(Input(0.01, 20)),
+            "Not proven: 20 trading days are too few to judge by (wanted: 30).");
+  JudgeInput few = strong;
+  few.trade_nets_micros.assign(1, strong.agent.net_profit_micros);
+  EXPECT_EQ(headline(few), "Not proven: 1 trade is too few to judge by (wanted: 30).");
+  JudgeInput one = strong;
+  one.trade_nets_micros.assign(100, -1'000'000);
+  one.trade_nets_micros.back() = strong.agent.net_profit_micros + 99'000'000;
+  EXPECT_EQ(headline(one), "Not proven: without its best trade nothing is left of the profit.");
+  JudgeInput unheld = strong;
+  unheld.holdout.reset();
+  EXPECT_EQ(headline(unheld), "Not proven: no terminal holdout was kept to confirm it.");
+  JudgeInput brief = strong;
+  brief.holdout = Trader("final agent", 0.002, 0.005, 5, 5);
+  EXPECT_NE(headline(brief).find("a terminal holdout of 5 trading days is too short"),
+            std::string::npos);
+}
+
+TEST(JudgeTest, AnAgentThatNeverTradedIsCalledThat) {
+  JudgeInput input = Input(0, 500);
+  input.agent = Trader("agent", 0, 0, 500, 1);
+  input.trade_nets_micros.clear();
+  const Verdict verdict = Judge(input).value();
+  EXPECT_EQ(verdict.headline, "Not proven: the agent never traded.");
+  EXPECT_NE(verdict.Text().find("in 0 trades: no Sharpe ratio"), std::string::npos)
+      << verdict.Text();
+  // With one configuration there is no luckiest of many.
+  EXPECT_EQ(Judge(Input(0.0008, 2000)).value().Text().find("luckiest"), std::string::npos);
 }
 
 TEST(JudgeTest, ABaselineThatMadeMoreIsNamed) {

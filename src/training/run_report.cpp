@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "eval/metrics.h"
 #include "market/price.h"
@@ -35,7 +36,12 @@ std::vector<eval::TradeRecord> TradeRecords(const Dataset& data,
     record.exit_time = trade.exit_time;
     record.pnl = ToMoney(trade.parts.net);
     record.units = static_cast<double>(trade.max_units);
-    record.pips = trade.direction * (trade.exit_price - trade.entry_price) / pip;
+    // Of the net result, not of the prices: fills of several sizes in one trade have averages that
+    // can gain where the money was lost, and financing is in no price.
+    const sim::WorldBar& bar = data.world.bars[static_cast<std::size_t>(trade.exit_row)];
+    const double rate =
+        static_cast<double>(bar.close_rate) / static_cast<double>(trading::kRateOne);
+    record.pips = record.pnl / (rate * record.units * pip);
     record.mae = ToMoney(trade.mae);
     record.mfe = ToMoney(trade.mfe);
     record.exit_reason = std::string(sim::NameOf(trade.exit_reason));
@@ -230,6 +236,8 @@ Result<std::vector<double>> ReadTargets(std::string_view csv, const sim::World& 
   std::int64_t rows_read = 0;
   double current = 0;
   UnixNanos previous(INT64_MIN);
+  std::optional<UnixNanos> first;
+  if (csv.starts_with("\xEF\xBB\xBF")) csv.remove_prefix(3);  // spreadsheets mark their UTF-8
   const auto fill_until = [&](UnixNanos time) {
     while (row <= last_row && world.close_time[static_cast<std::size_t>(row)] < time) {
       targets[static_cast<std::size_t>(row++ - first_row)] = current;
@@ -248,11 +256,19 @@ Result<std::vector<double>> ReadTargets(std::string_view csv, const sim::World& 
                                                     FormatIso(read.time), FormatIso(previous))};
     }
     previous = read.time;
+    if (!first) first = read.time;
     ++rows_read;
     fill_until(read.time);
     current = read.target;
   }
   if (rows_read == 0) return Error{ErrorCode::kBadData, "no line with time,target"};
+  const UnixNanos end = world.close_time[static_cast<std::size_t>(last_row)];
+  if (*first > end) {
+    return Error{ErrorCode::kBadData,
+                 fmt::format("the first time, {}, is after the last bar's close, {}: no target is "
+                             "ever traded",
+                             FormatIso(*first), FormatIso(end))};
+  }
   fill_until(UnixNanos(INT64_MAX));
   return targets;
 }

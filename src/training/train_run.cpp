@@ -147,6 +147,8 @@ class Training {
           fmt::format("run {}: the store's bars are not those that it began with; train anew",
                       request_.resume_run_id)};
     }
+    // Too few bars are known now: no run is begun that nothing can go on with.
+    TW_TRY(SplitFolds(*data_, style_));
     TW_TRY(resumes ? Reopen() : Create());
     if (request_.on_start) request_.on_start(folder_);
     return {};
@@ -363,6 +365,8 @@ class Training {
     input.trials = trials;
     if (holdout)
       input.holdout = Candidate{"final agent", holdout->daily, holdout->result.totals.net};
+    for (const sim::Trade& trade : traded.result.trades)
+      input.trade_nets_micros.push_back(trade.parts.net);
     input.gross_micros = traded.result.totals.mid_to_mid;
     input.costs_micros = traded.result.totals.mid_to_mid - traded.result.totals.net;
     input.currency = style_.world.currency;

@@ -297,6 +297,32 @@ TEST(TargetsTest, WhatIsWrittenReadsBackAndTradesTheSame) {
   EXPECT_EQ(Trade(data, read, bars).value().result.OrderHash(), stretch.result.OrderHash());
 }
 
+// A trade that grows and shrinks has average prices that say little; its pips are those of its
+// money.
+TEST(TradingMetricsTest, PipsAreThoseOfTheNetResult) {
+  const TemporaryDirectory directory;
+  StoreBars(directory.path(), RandomWalk(1500, 3));
+  const Dataset data =
+      LoadDataset(store::Store::Open(directory.path()).value(), SmallStyle()).value();
+  std::vector<double> targets(501);
+  Rng rng(1, "test.pips");
+  for (double& target : targets) target = static_cast<double>(rng.Below(9)) / 4.0 - 1.0;
+  targets.back() = 0;
+  const TradedStretch stretch = Trade(data, targets, {700, 1200}).value();
+  double net = 0;
+  double units = 0;
+  for (const sim::Trade& trade : stretch.result.trades) {
+    if (trade.open) continue;
+    net += static_cast<double>(trade.parts.net) / static_cast<double>(kMicros);
+    units += static_cast<double>(trade.max_units);
+  }
+  const auto metrics = TradingMetrics(data, stretch).value();
+  const eval::Metric* pips = eval::Find(metrics, "expectancy_pips_weighted");
+  ASSERT_NE(pips, nullptr);
+  EXPECT_NEAR(*pips->value, net / units / 0.0001, 1e-9);
+  EXPECT_LT(net, 0);
+}
+
 TEST(TargetsTest, BadLinesAreNamed) {
   const TemporaryDirectory directory;
   StoreBars(directory.path(), RandomWalk(600, 3));
@@ -313,6 +339,9 @@ TEST(TargetsTest, BadLinesAreNamed) {
   EXPECT_NE(message("2015-01-05T01:00Z,1\n2015-01-05T01:00Z,0\n").find("line 2"),
             std::string::npos);
   EXPECT_NE(message("").find("no line"), std::string::npos);
+  EXPECT_NE(message("2035-01-05T01:00Z,1\n").find("is after the last bar's close"),
+            std::string::npos);
+  EXPECT_EQ(message("\xEF\xBB\xBFtime,target\r\n2015-01-05T01:00Z,1\r\n"), "");
 }
 
 TEST(ModelPackageTest, FilesReadBackAndAChangedOneIsRefused) {
