@@ -17,21 +17,33 @@ bool IsFile(const std::string& path) {
   return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
-Result<Config> LoadOne(const std::string& name) {
-  if (IsFile(name)) return Config::Load(name);
-  if (const auto text = EmbeddedConfig(name)) return Config::Parse(*text, "embedded:" + name);
-  return Error{
-      ErrorCode::kConfig,
-      "config '" + name + "': there is no such file, and none of that name in the program"};
+bool IsThereButNoDirectory(const std::string& path) {
+  struct stat info {};
+
+  return ::stat(path.c_str(), &info) == 0 && !S_ISDIR(info.st_mode);
 }
 
 }  // namespace
 
+Result<Config> AppContext::LoadDocument(const std::string& name) {
+  if (IsFile(name)) return Config::Load(name);
+  if (const auto text = EmbeddedConfig(name)) return Config::Parse(*text, "embedded:" + name);
+  const std::span<const std::string_view> known = EmbeddedConfigNames();
+  const auto near = NearestWord(name, std::vector<std::string>(known.begin(), known.end()));
+  return Error{ErrorCode::kConfig,
+               "config '" + name +
+                   "': there is no such file, and none of that name in the program" +
+                   (near ? ", did you mean " + *near + "?" : "")};
+}
+
 AppContext::AppContext(Surroundings surroundings) : surroundings_(std::move(surroundings)) {}
 
 Result<std::string> AppContext::StoreDir() const {
-  if (!options_.store.empty()) return options_.store;
-  if (auto home = Env("TRADEWIND_HOME")) return *std::move(home);
+  const std::string named =
+      options_.store.empty() ? Env("TRADEWIND_HOME").value_or("") : options_.store;
+  if (!named.empty() && IsThereButNoDirectory(named))
+    return Error{ErrorCode::kUsage, "store '" + named + "': is no directory"};
+  if (!named.empty()) return named;
   if (const auto home = Env("HOME")) return *home + "/.local/share/tradewind";
   return Error{ErrorCode::kUsage,
                "no store: give --store DIR or set TRADEWIND_HOME (HOME is not set either)"};
@@ -61,10 +73,10 @@ Result<Config> AppContext::LoadConfig(std::string_view default_name) const {
 Result<Config> AppContext::LoadAll(std::string_view default_name) const {
   Config config = Config::Empty();
   if (options_.config_files.empty() && !default_name.empty()) {
-    config = TW_TRY(LoadOne(std::string(default_name)));
+    config = TW_TRY(LoadDocument(std::string(default_name)));
   }
   for (std::size_t i = 0; i < options_.config_files.size(); ++i) {
-    Config next = TW_TRY(LoadOne(options_.config_files[i]));
+    Config next = TW_TRY(LoadDocument(options_.config_files[i]));
     if (i == 0) {
       config = std::move(next);
     } else {

@@ -82,6 +82,10 @@ class AppContext {
   /// Section `tracking` is not in it: it says where results go, not what is done.
   Result<Config> LoadConfig(std::string_view default_name = {}) const;
 
+  /// One document by the name that --config takes: a file, else one of the embedded. Errors:
+  /// kConfig.
+  static Result<Config> LoadDocument(const std::string& name);
+
   /// The --config files and --set with every section.
   Result<Config> LoadSettings() const { return LoadAll({}); }
 

@@ -45,7 +45,7 @@ Result<training::BacktestRequest> MakeRequest(AppContext& context, const Backtes
     request.decider = fmt::format("{}:{}", version.name, version.version);
     request.style = TW_TRY(Config::Parse(request.model->style_yaml, "style.yaml"));
     for (const std::string& file : context.options().config_files) {
-      const Config config = TW_TRY(Config::Load(file));
+      const Config config = TW_TRY(AppContext::LoadDocument(file));
       TW_TRY(request.style.Merge(config));
     }
     for (const std::string& assignment : context.options().overrides)
@@ -57,12 +57,17 @@ Result<training::BacktestRequest> MakeRequest(AppContext& context, const Backtes
     request.style = TW_TRY(context.LoadConfig("styles/hourly.yaml"));
   }
   if (!options.instrument.empty())
-    TW_TRY(request.style.Override("data.instrument=" + options.instrument));
-  if (!options.freq.empty()) TW_TRY(request.style.Override("data.freq=" + options.freq));
+    TW_TRY(request.style.Override("data.instrument=" + options.instrument, "--instrument"));
+  if (!options.freq.empty()) {
+    TW_TRY(ParseFreq("--freq", options.freq));
+    TW_TRY(request.style.Override("data.freq=" + options.freq, "--freq"));
+  }
   if (!options.financing.empty()) {
     const std::string mode = options.financing == "hold-last" ? "hold_last" : options.financing;
-    TW_TRY(request.style.Override("world.financing.mode=" + mode));
+    TW_TRY(request.style.Override("world.financing.mode=" + mode, "--financing"));
   }
+  if (!options.from.empty()) TW_TRY(ParseDay("--from", options.from));
+  if (!options.to.empty()) TW_TRY(ParseDay("--to", options.to));
   request.from = options.from;
   request.to = options.to;
   return request;
@@ -152,14 +157,20 @@ struct ReportOptions {
 
 Status WriteReport(AppContext& context, const ReportOptions& options) {
   Services services = TW_TRY(OpenServices(context));
-  const std::string html =
-      TW_TRY_CTX(services.tracker->ReadArtifact(options.run, "report.html"), "run " + options.run);
+  const tracking::Run found = TW_TRY(FindRun(*services.tracker, options.run));
+  const std::string& run = found.run_id;
+  auto read = services.tracker->ReadArtifact(run, "report.html");
+  if (!read.ok() && read.error().code == ErrorCode::kNotFound) {
+    return Error{ErrorCode::kNotFound, fmt::format("run {} has no report (it is {})", run,
+                                                   tracking::NameOf(found.status))};
+  }
+  const std::string html = TW_TRY_CTX(std::move(read), "run " + run);
   const std::string path =
-      options.out.empty() ? services.home + "/reports/" + options.run + ".html" : options.out;
+      options.out.empty() ? services.home + "/reports/" + run + ".html" : options.out;
   const std::string parent = std::filesystem::path(path).parent_path().string();
   if (!parent.empty()) TW_TRY(CreateDirectories(parent));
   TW_TRY(WriteFileAtomically(path, html));
-  context.Print(context.json() ? Json({{"run_id", options.run}, {"report", path}}).dump(2) : path);
+  context.Print(context.json() ? Json({{"run_id", run}, {"report", path}}).dump(2) : path);
   return {};
 }
 
@@ -172,8 +183,10 @@ void AddBacktestCommand(Command root, AppContext& context) {
       {"backtest",
        "Trade a period with a registered model, or with your own targets, after all costs",
        "tradewind backtest --model quickstart-eurusd:1 --from 2017-11-01 --to 2017-12-29\n"
-       "tradewind backtest --model hourly-eurusd@champion --set world.costs.spread_multiplier=1.5 "
+       "tradewind backtest --model quickstart-eurusd:1 --set world.costs.spread_multiplier=1.5 "
        "--json\n"
+       "tradewind backtest --model quickstart-eurusd:1 --out .    # writes trades, equity, "
+       "targets\n"
        "tradewind backtest --signals targets.csv --instrument EURUSD --freq 60min --report "
        "out.html\n"},
       [&context, options] { return Backtest(context, *options); });
@@ -194,12 +207,11 @@ void AddBacktestCommand(Command root, AppContext& context) {
 
 void AddReportCommand(Command root, AppContext& context) {
   const auto options = std::make_shared<ReportOptions>();
-  Command command =
-      AddCommand(root, context,
-                 {"report", "Write a run's HTML report to a file",
-                  "tradewind report 0123456789abcdef0123456789abcdef --out report.html\n"},
-                 [&context, options] { return WriteReport(context, *options); });
-  command.Add("run", options->run, "Run id").Required();
+  Command command = AddCommand(root, context,
+                               {"report", "Write a run's HTML report to a file",
+                                "tradewind report last --out report.html\n"},
+                               [&context, options] { return WriteReport(context, *options); });
+  command.Add("run", options->run, "Run, as in runs show").Required();
   command.Add("--out", options->out, "File to write (default: reports/RUN.html in the store)");
 }
 

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "base/log.h"
 #include "tradewind/app.h"
@@ -133,6 +134,10 @@ std::string UsageMessage(const CLI::App& root, const CLI::ParseError& error,
   return message + " (see " + name + " --help)";
 }
 
+std::string JsonOf(const char* key, const std::string& text) {
+  return nlohmann::ordered_json({{key, text}}).dump(2);
+}
+
 LogLevel LevelFor(const AppContext& context) {
   if (context.quiet()) return LogLevel::kError;
   const std::string word = context.Env("TRADEWIND_LOG").value_or("warn");
@@ -191,10 +196,10 @@ int RunCommandLine(std::vector<std::string> args, AppContext& context) {
   try {
     root.parse(std::move(reversed));
   } catch (const CLI::CallForVersion& version) {
-    context.Print(version.what());
+    context.Print(context.json() ? JsonOf("version", TW_VERSION) : version.what());
     return 0;
   } catch (const CLI::CallForHelp&) {
-    context.Print(root.help());
+    context.Print(context.json() ? JsonOf("help", root.help()) : root.help());
     return 0;
   } catch (const CLI::ParseError& error) {
     context.Report({ErrorCode::kUsage, UsageMessage(root, error, args)});

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <sstream>
@@ -29,6 +30,11 @@ class CommandLineTest : public ::testing::Test {
     ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
     dir_ = pattern;
     environment_["TRADEWIND_HOME"] = dir_ + "/store";
+  }
+
+  void TearDown() override {
+    std::error_code ignored;
+    std::filesystem::remove_all(dir_, ignored);
   }
 
   Answer Run(std::vector<std::string> args) {
@@ -91,6 +97,10 @@ TEST_F(CommandLineTest, WithJsonAnErrorIsADocumentOnStandardOutputToo) {
   EXPECT_TRUE(Contains(answer.out, "\"code\": \"config\"")) << answer.out;
   const Answer unparsed = Run({"bogus", "--json"});
   EXPECT_TRUE(Contains(unparsed.out, "\"code\": \"usage\"")) << unparsed.out;
+  for (const char* word : {"--version", "--help", "data"}) {
+    EXPECT_TRUE(Run({word, "--json"}).out.starts_with("{")) << word;
+  }
+  EXPECT_TRUE(Run({"completion", "bash", "--json"}).out.starts_with("{"));
 }
 
 TEST_F(CommandLineTest, AnUnknownKeyNamesFileAndLine) {

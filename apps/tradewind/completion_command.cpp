@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "tradewind/app.h"
 
@@ -165,19 +166,22 @@ end
 
 void AddCompletionCommand(Command root, AppContext& context) {
   const auto shell = std::make_shared<std::string>();
-  Command command =
-      AddCommand(root, context,
-                 {"completion", "Print a completion script for a shell",
-                  "source <(tradewind completion bash)\n"
-                  "tradewind completion fish > ~/.config/fish/completions/tradewind.fish\n"},
-                 [root, &context, shell]() -> Status {
-                   std::vector<Node> nodes;
-                   Collect(root.app(), "", nodes);
-                   context.Print(*shell == "bash"  ? BashScript(nodes)
-                                 : *shell == "zsh" ? ZshScript(nodes)
-                                                   : FishScript(nodes));
-                   return {};
-                 });
+  Command command = AddCommand(
+      root, context,
+      {"completion", "Print a completion script for a shell",
+       "source <(tradewind completion bash)\n"
+       "tradewind completion fish > ~/.config/fish/completions/tradewind.fish\n"},
+      [root, &context, shell]() -> Status {
+        std::vector<Node> nodes;
+        Collect(root.app(), "", nodes);
+        const std::string script = *shell == "bash"  ? BashScript(nodes)
+                                   : *shell == "zsh" ? ZshScript(nodes)
+                                                     : FishScript(nodes);
+        context.Print(context.json()
+                          ? nlohmann::ordered_json({{"shell", *shell}, {"script", script}}).dump(2)
+                          : script);
+        return {};
+      });
   command.Add("shell", *shell, "bash, zsh or fish").Required().OneOf({"bash", "zsh", "fish"});
 }
 

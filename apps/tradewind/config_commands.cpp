@@ -74,10 +74,12 @@ Status List(AppContext& context) {
 }  // namespace
 
 void AddConfigCommands(Command root, AppContext& context) {
-  Command group = AddGroup(root, {"config", "Show and check configuration",
-                                  "tradewind config show --config my.yaml --set ppo.gamma=0.98\n"
-                                  "tradewind config check --config my.yaml\n"
-                                  "tradewind config list\n"});
+  Command group = AddGroup(
+      root,
+      {"config", "Show and check configuration",
+       "tradewind config show --config styles/quickstart.yaml --set ppo.gamma=0.98 > my.yaml\n"
+       "tradewind config check --config my.yaml\n"
+       "tradewind config list\n"});
   const auto options = std::make_shared<ConfigOptions>();
   const auto add_name = [&options](Command command) {
     command.Add("name", options->name, "A built-in config file (see `config list`)");
@@ -88,11 +90,12 @@ void AddConfigCommands(Command root, AppContext& context) {
        "Print the effective configuration (defaults, files, overrides), or a built-in table",
        "tradewind config show\n"
        "tradewind config show styles/quickstart.yaml\n"
-       "tradewind config show --config my.yaml --set ppo.gamma=0.98 > effective.yaml\n"},
+       "tradewind config show --config styles/quickstart.yaml --set ppo.gamma=0.98 > my.yaml\n"},
       [&context, options] { return Show(context, *options); }));
   add_name(AddCommand(
       group, context,
       {"check", "Say whether a configuration is sound; every error comes with file, line and path",
+       "tradewind config check styles/quickstart.yaml\n"
        "tradewind config check --config my.yaml\n"},
       [&context, options] { return Check(context, *options); }));
   AddCommand(

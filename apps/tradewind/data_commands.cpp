@@ -14,6 +14,7 @@
 #include "store/import/quality.h"
 #include "store/store.h"
 #include "tradewind/app.h"
+#include "tradewind/services.h"
 
 namespace tw::app {
 namespace {
@@ -92,7 +93,7 @@ Result<store::ImportOptions> OptionsOf(AppContext& context, const ImportArgument
   store::ImportOptions options;
   const InstrumentTable instruments = TW_TRY(Instruments(context));
   options.instrument = TW_TRY(instruments.Find(arguments.instrument));
-  if (!arguments.freq.empty()) options.timeframe = TW_TRY(Timeframe::Parse(arguments.freq));
+  if (!arguments.freq.empty()) options.timeframe = TW_TRY(ParseFreq("--freq", arguments.freq));
   options.csv = TW_TRY(HintsOf(arguments));
   options.tz = arguments.tz;
   options.trust_tz = arguments.trust_tz;
@@ -228,7 +229,7 @@ Result<std::vector<store::StoreEntry>> Select(AppContext& context, const std::st
   std::string symbol;
   if (!instrument.empty()) symbol = TW_TRY(SymbolOf(context, instrument));
   std::optional<Timeframe> timeframe;
-  if (!freq.empty()) timeframe = TW_TRY(Timeframe::Parse(freq));
+  if (!freq.empty()) timeframe = TW_TRY(ParseFreq("--freq", freq));
   std::erase_if(entries, [&](const store::StoreEntry& entry) {
     return (!symbol.empty() && entry.instrument.symbol != symbol) ||
            (timeframe && entry.timeframe != *timeframe);
@@ -237,9 +238,8 @@ Result<std::vector<store::StoreEntry>> Select(AppContext& context, const std::st
 }
 
 Error NothingStored(const std::string& dir, const SelectArguments& arguments) {
-  const std::string what = arguments.instrument.empty()
-                               ? "nothing"
-                               : "no " + arguments.instrument + " " + arguments.freq;
+  std::string what = arguments.instrument.empty() ? "nothing" : "no " + arguments.instrument;
+  if (!arguments.freq.empty()) what += " of " + arguments.freq;
   return {ErrorCode::kNotFound,
           fmt::format("{}: {} is stored; see `tradewind data list`, add bars with `data import`",
                       dir, what)};
@@ -301,8 +301,8 @@ Status Check(AppContext& context, const SelectArguments& arguments) {
 Status Resample(AppContext& context, const ResampleArguments& arguments) {
   const std::string dir = TW_TRY(context.StoreDir());
   const std::string symbol = TW_TRY(SymbolOf(context, arguments.instrument));
-  const Timeframe from = TW_TRY(Timeframe::Parse(arguments.from));
-  const Timeframe to = TW_TRY(Timeframe::Parse(arguments.to));
+  const Timeframe from = TW_TRY(ParseFreq("--from", arguments.from));
+  const Timeframe to = TW_TRY(ParseFreq("--to", arguments.to));
   store::Store store = TW_TRY(store::Store::Open(dir));
   const store::MergeReport merged = TW_TRY(
       store.Resample(symbol, from, to, arguments.keep_partial, PolicyOf(arguments.on_conflict)));
@@ -326,7 +326,7 @@ Status Remove(AppContext& context, const SelectArguments& arguments) {
   const std::string dir = TW_TRY(context.StoreDir());
   const std::string symbol = TW_TRY(SymbolOf(context, arguments.instrument));
   std::optional<Timeframe> timeframe;
-  if (!arguments.freq.empty()) timeframe = TW_TRY(Timeframe::Parse(arguments.freq));
+  if (!arguments.freq.empty()) timeframe = TW_TRY(ParseFreq("--freq", arguments.freq));
   store::Store store = TW_TRY(store::Store::Open(dir));
   const std::int64_t removed = TW_TRY(store.Remove(symbol, timeframe));
   if (context.json()) {
@@ -393,7 +393,7 @@ void AddResample(Command group, AppContext& context) {
   Command command =
       AddCommand(group, context,
                  {"resample", "Make longer bars of stored ones and store them",
-                  "tradewind data resample --instrument EURUSD --from 1min --to 60min\n"},
+                  "tradewind data resample --instrument EURUSD --from 60min --to 240min\n"},
                  [&context, arguments] { return Resample(context, *arguments); });
   command.Add("instrument,--instrument,-i", arguments->instrument, "Symbol").Required();
   command.Add("--from", arguments->from, "Stored bar length").Required();
@@ -444,7 +444,7 @@ void AddDataCommands(Command root, AppContext& context) {
   const auto remove = std::make_shared<SelectArguments>();
   AddSelect(AddCommand(group, context,
                        {"remove", "Remove an instrument, or one of its bar lengths",
-                        "tradewind data remove --instrument EURUSD --freq 60min\n"},
+                        "tradewind data remove --instrument EURUSD --freq 240min\n"},
                        [&context, remove] { return Remove(context, *remove); }),
             *remove, true);
 }

@@ -30,6 +30,11 @@ class DataCommandsTest : public ::testing::Test {
     dir_ = pattern;
   }
 
+  void TearDown() override {
+    std::error_code ignored;
+    std::filesystem::remove_all(dir_, ignored);
+  }
+
   Answer Run(std::vector<std::string> args, std::stop_token stop = {}) {
     const ManualClock clock(UnixNanos::FromSeconds(0));
     std::ostringstream out;
@@ -119,13 +124,36 @@ TEST_F(DataCommandsTest, ABadFileIsOneErrorWithCode3AndLeavesTheStoreAlone) {
 TEST_F(DataCommandsTest, UsageErrorsNameTheOption) {
   const std::string file = MinuteFile();
   EXPECT_EQ(Run({"data", "import", file}).code, 2);
-  EXPECT_EQ(Run({"data", "import", file, "-i", "EURUSD", "--freq", "7min"}).code, 3);
+  const Answer freq = Run({"data", "import", file, "-i", "EURUSD", "--freq", "7min"});
+  EXPECT_EQ(freq.code, 2);
+  EXPECT_NE(freq.err.find("--freq: '7min' is no bar length"), std::string::npos) << freq.err;
+  EXPECT_EQ(Run({"data", "resample", "EURUSD", "--from", "60min", "--to", "61min"}).code, 2);
   const Answer zone = Run({"data", "import", file, "-i", "EURUSD", "--columns", "when=1"});
   EXPECT_EQ(zone.code, 2);
   EXPECT_NE(zone.err.find("role 'when' is not known"), std::string::npos) << zone.err;
   EXPECT_EQ(Run({"data", "import", file, "-i", "EURUSD", "--side", "last"}).code, 2);
-  EXPECT_EQ(Run({"data", "check", "USDJPY"}).code, 1);
+  const Answer missing = Run({"data", "check", "USDJPY"});
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_NE(missing.err.find("no USDJPY is stored"), std::string::npos) << missing.err;
+  const Answer store = Run({"data", "list", "--store", file});
+  EXPECT_EQ(store.code, 2);
+  EXPECT_NE(store.err.find("is no directory"), std::string::npos) << store.err;
   EXPECT_EQ(Run({"data", "list"}).code, 0);
+}
+
+TEST_F(DataCommandsTest, CrossedQuotesThatAreKeptAreStored) {
+  const auto rows = [](const std::string& first) {
+    return "time,open,high,low,close\n2019-01-07T00:00Z," + first + "," + first + "," + first +
+           "," + first + "\n2019-01-07T01:00Z,1.2,1.2,1.2,1.2\n2019-01-07T02:00Z,1.2,1.2,1.2,1.2\n";
+  };
+  const std::string bid = WriteFile("bid.csv", rows("1.2001"));
+  const std::string ask = WriteFile("ask.csv", rows("1.2"));
+  const Answer kept =
+      Run({"data", "import", bid, ask, "-i", "EURUSD", "--crossed", "keep", "--json"});
+  ASSERT_EQ(kept.code, 0) << kept.err;
+  EXPECT_EQ(kept.json()["store"]["added"], 3);
+  const Json check = Run({"data", "check", "--json"}).json();
+  EXPECT_EQ(check["reports"][0]["spread"]["crossed"], 1) << check;
 }
 
 TEST_F(DataCommandsTest, ImportingAgainAddsNothing) {

@@ -13,6 +13,7 @@
 #include "market/fx_calendar.h"
 #include "store/store.h"
 #include "tradewind/app.h"
+#include "tradewind/services.h"
 #include "tradewind/text_table.h"
 
 namespace tw::app {
@@ -44,7 +45,7 @@ struct Compiled {
 
 Result<Compiled> CompileFormulas(const AppContext& context, const std::string& freq) {
   features::FeatureConfig config = TW_TRY(FormulasOf(context));
-  const Timeframe timeframe = TW_TRY(Timeframe::Parse(freq));
+  const Timeframe timeframe = TW_TRY(ParseFreq("--freq", freq));
   features::FeatureSet set = TW_TRY(features::FeatureSet::Compile(config, timeframe));
   return Compiled{std::move(config), std::move(set)};
 }
@@ -89,10 +90,10 @@ Status Explain(AppContext& context, const FeatureArguments& arguments) {
 Result<store::BarTable> BarsUntil(AppContext& context, const FeatureArguments& arguments) {
   const std::string home = TW_TRY(context.StoreDir());
   const store::Store store = TW_TRY(store::Store::Open(home));
-  const Timeframe timeframe = TW_TRY(Timeframe::Parse(arguments.freq));
+  const Timeframe timeframe = TW_TRY(ParseFreq("--freq", arguments.freq));
   const Instrument instrument = TW_TRY(InstrumentTable::BuiltIn().Find(arguments.instrument));
   UnixNanos end(INT64_MAX);
-  if (!arguments.to.empty()) end = FxCalendar::DayClose(TW_TRY(ParseDate(arguments.to)));
+  if (!arguments.to.empty()) end = FxCalendar::DayClose(TW_TRY(ParseDay("--to", arguments.to)));
   store::BarTable bars =
       TW_TRY(store.ReadBars(instrument.symbol, timeframe, UnixNanos(INT64_MIN), end));
   if (bars.size() == 0) {
@@ -192,7 +193,7 @@ Status Compute(AppContext& context, const FeatureArguments& arguments) {
   const auto end = static_cast<std::int64_t>(bars.size());
   std::int64_t first = 0;
   if (!arguments.from.empty())
-    first = BarAt(bars, FxCalendar::DayOpen(TW_TRY(ParseDate(arguments.from))));
+    first = BarAt(bars, FxCalendar::DayOpen(TW_TRY(ParseDay("--from", arguments.from))));
   if (first == end) {
     return Error{ErrorCode::kNotFound,
                  fmt::format("no bars of {} from {} on", bars.instrument.symbol, arguments.from)};
@@ -201,7 +202,8 @@ Status Compute(AppContext& context, const FeatureArguments& arguments) {
   std::int64_t non_finite = 0;
   for (const std::int64_t count : matrix.non_finite) non_finite += count;
   if (!arguments.fit_until.empty()) {
-    const UnixNanos close = FxCalendar::DayClose(TW_TRY(ParseDate(arguments.fit_until)));
+    const UnixNanos close =
+        FxCalendar::DayClose(TW_TRY(ParseDay("--fit-until", arguments.fit_until)));
     const features::FeatureMatrix whole = TW_TRY(compiled.set.Batch(bars, 0, BarAt(bars, close)));
     const auto normaliser = TW_TRY(features::Normaliser::Fit(
         whole, compiled.config, std::min(whole.first_valid_bar, whole.rows), whole.rows));
@@ -252,17 +254,17 @@ void AddFeaturesCommands(Command root, AppContext& context) {
   };
   add({"explain", "List the features with formula, meaning and look-back",
        "tradewind features explain\n"
-       "tradewind features explain --config my.yaml --freq 15min --json\n"},
+       "tradewind features explain --config styles/quickstart.yaml --freq 15min --json\n"},
       Explain);
   AddSelection(add({"check", "Check formulas, and with --instrument their values on stored bars",
-                    "tradewind features check --config my.yaml\n"
+                    "tradewind features check --config styles/quickstart.yaml\n"
                     "tradewind features check --instrument EURUSD --freq 60min\n"},
                    Check),
                *arguments, false);
   Command compute =
       add({"compute", "Write the features of stored bars as CSV, one line a bar",
-           "tradewind features compute --instrument EURUSD --from 2020-01-02 --to 2020-12-31\n"
-           "tradewind features compute --instrument EURUSD --fit-until 2019-12-31 --out "
+           "tradewind features compute --instrument EURUSD --from 2017-03-01 --to 2017-03-31\n"
+           "tradewind features compute --instrument EURUSD --fit-until 2017-06-30 --out "
            "features.csv\n"},
           Compute);
   AddSelection(compute, *arguments, true);

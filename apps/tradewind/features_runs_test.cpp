@@ -183,6 +183,13 @@ TEST_F(FeaturesRunsTest, RunsAreListedShownAndCompared) {
   const json compared = RunJson({"runs", "compare", "first", b});
   EXPECT_EQ(compared["params"], (json{{"algo", {"ppo", "a2c"}}}));
   EXPECT_EQ(compared["metrics"]["sharpe"], (json{0.5, 1.5}));
+  EXPECT_EQ(RunJson({"runs", "show", "last"})["run_name"], "second");
+  EXPECT_EQ(RunJson({"runs", "show", "last~1"})["run_name"], "first");
+  EXPECT_EQ(Run({"runs", "show", "last~2"}).code, 1);
+  EXPECT_EQ(Run({"runs", "show", "last~x"}).code, 2);
+  const Answer metric = Run({"runs", "show", "first", "--history", "sharp"});
+  EXPECT_EQ(metric.code, 1);
+  EXPECT_THAT(metric.err, HasSubstr("did you mean 'sharpe'?"));
   EXPECT_EQ(Run({"runs", "show", "nobody"}).code, 1);
   EXPECT_EQ(Run({"runs", "list", "--filter", "sharpe > 1"}).code, 2);
   EXPECT_EQ(Run({"runs", "compare", "first"}).code, 2);

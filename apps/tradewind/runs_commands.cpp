@@ -11,12 +11,14 @@
 #include <string>
 #include <utility>
 
+#include "base/config.h"
 #include "base/files.h"
 #include "base/time.h"
 #include "store/store.h"
 #include "tracking/ledger.h"
 #include "tracking/local_tracker.h"
 #include "tradewind/app.h"
+#include "tradewind/services.h"
 #include "tradewind/text_table.h"
 #include "tradewind/tracking_session.h"
 #include "training/model_rows.h"
@@ -107,37 +109,6 @@ std::string MetricText(const Run& run, const std::string& key) {
   return found == run.metrics.end() ? "-" : fmt::format("{:.6g}", found->second.value);
 }
 
-/// A run by its id, by the beginning of its id (4 characters or more), or by its name when only one
-/// has it.
-Result<Run> FindRun(Tracker& tracker, const std::string& text,
-                    tracking::RunView view = tracking::RunView::kActive) {
-  // What a training was called while the server was away.
-  if (text.starts_with("pending-")) {
-    tracking::RunQuery query;
-    query.filter = fmt::format("tags.`{}` = '{}'", tracking::kUniqueKeyTag, text);
-    query.view = view;
-    std::vector<Run> sent = TW_TRY(tracker.SearchRuns(query));
-    if (!sent.empty()) return std::move(sent.front());
-    return Error{
-        ErrorCode::kNotFound,
-        fmt::format("run '{}' is not at the server (see tradewind tracking status)", text)};
-  }
-  if (text.size() == 32) {
-    auto exact = tracker.GetRun(text);
-    if (exact.ok()) return exact;
-  }
-  std::vector<Run> found;
-  for (Run& run : TW_TRY(tracker.SearchRuns({.max_results = 1'000'000, .view = view}))) {
-    if ((text.size() >= 4 && run.run_id.starts_with(text)) || run.run_name == text)
-      found.push_back(std::move(run));
-  }
-  if (found.size() == 1) return std::move(found.front());
-  if (found.empty())
-    return Error{ErrorCode::kNotFound, fmt::format("no run '{}' (see tradewind runs list)", text)};
-  return Error{ErrorCode::kUsage, fmt::format("'{}' fits {} runs, of which {} and {}", text,
-                                              found.size(), found[0].run_id, found[1].run_id)};
-}
-
 Status ListRuns(AppContext& context, const RunsArguments& arguments) {
   const auto tracker = TW_TRY(OpenTracker(context));
   tracking::RunQuery query{{}, arguments.filter, arguments.order, arguments.limit};
@@ -193,13 +164,24 @@ Status ListRuns(AppContext& context, const RunsArguments& arguments) {
   return {};
 }
 
+Error NoSuchMetric(const Run& run, const std::string& key) {
+  std::vector<std::string> known;
+  for (const auto& [name, metric] : run.metrics) known.push_back(name);
+  const auto near = NearestWord(key, known);
+  return {ErrorCode::kNotFound,
+          fmt::format("run {} has no metric '{}'{}", run.run_id.substr(0, 8), key,
+                      near ? fmt::format(" (did you mean '{}'?)", *near) : "")};
+}
+
 Status ShowRun(AppContext& context, const RunsArguments& arguments) {
   const auto tracker = TW_TRY(OpenTracker(context));
   const Run run = TW_TRY(FindRun(*tracker, arguments.runs.at(0)));
   const std::vector<tracking::Artifact> artifacts = TW_TRY(tracker->ListArtifacts(run.run_id));
   std::vector<tracking::Metric> history;
-  if (!arguments.history.empty())
+  if (!arguments.history.empty()) {
     history = TW_TRY(tracker->MetricHistory(run.run_id, arguments.history));
+    if (history.empty()) return NoSuchMetric(run, arguments.history);
+  }
   if (context.json()) {
     Json json = RunJson(run);
     json["artifacts"] = Json::array();
@@ -546,14 +528,59 @@ Status ExportModel(AppContext& context, const ModelArguments& arguments) {
   return {};
 }
 
+// `last` and `last~2`: counted back from the newest run that is no agent of another.
+Result<Run> LastRun(Tracker& tracker, const std::string& text, tracking::RunView view) {
+  std::size_t back = 0;
+  if (text.size() > 4) {
+    const auto read = std::from_chars(text.data() + 5, text.data() + text.size(), back);
+    if (read.ec != std::errc() || read.ptr != text.data() + text.size())
+      return Error{ErrorCode::kUsage, fmt::format("'{}': wanted last or last~NUMBER", text)};
+  }
+  std::vector<Run> runs = TW_TRY(tracker.SearchRuns({.max_results = 1'000'000, .view = view}));
+  std::erase_if(runs, [](const Run& run) { return run.tags.contains("mlflow.parentRunId"); });
+  if (back < runs.size()) return std::move(runs[back]);
+  return Error{
+      ErrorCode::kNotFound,
+      fmt::format("no run '{}': there are {} (see tradewind runs list)", text, runs.size())};
+}
+
 }  // namespace
+
+Result<Run> FindRun(Tracker& tracker, const std::string& text, tracking::RunView view) {
+  if (text == "last" || text.starts_with("last~")) return LastRun(tracker, text, view);
+  // What a training was called while the server was away.
+  if (text.starts_with("pending-")) {
+    tracking::RunQuery query;
+    query.filter = fmt::format("tags.`{}` = '{}'", tracking::kUniqueKeyTag, text);
+    query.view = view;
+    std::vector<Run> sent = TW_TRY(tracker.SearchRuns(query));
+    if (!sent.empty()) return std::move(sent.front());
+    return Error{
+        ErrorCode::kNotFound,
+        fmt::format("run '{}' is not at the server (see tradewind tracking status)", text)};
+  }
+  if (text.size() == 32) {
+    auto exact = tracker.GetRun(text);
+    if (exact.ok()) return exact;
+  }
+  std::vector<Run> found;
+  for (Run& run : TW_TRY(tracker.SearchRuns({.max_results = 1'000'000, .view = view}))) {
+    if ((text.size() >= 4 && run.run_id.starts_with(text)) || run.run_name == text)
+      found.push_back(std::move(run));
+  }
+  if (found.size() == 1) return std::move(found.front());
+  if (found.empty())
+    return Error{ErrorCode::kNotFound, fmt::format("no run '{}' (see tradewind runs list)", text)};
+  return Error{ErrorCode::kUsage, fmt::format("'{}' fits {} runs, of which {} and {}", text,
+                                              found.size(), found[0].run_id, found[1].run_id)};
+}
 
 void AddRunsCommands(Command root, AppContext& context) {
   Command group =
       AddGroup(root, {"runs", "List, show, compare and delete training runs",
                       "tradewind runs list --order 'metrics.sharpe DESC' --metric sharpe\n"
-                      "tradewind runs show 3f2a91bc\n"
-                      "tradewind runs compare 3f2a91bc 77d0e142\n"
+                      "tradewind runs show last\n"
+                      "tradewind runs compare last last~1\n"
                       "tradewind runs trials\n"});
   const auto arguments = std::make_shared<RunsArguments>();
   const auto add = [&](const CommandText& text, Status (*run)(AppContext&, const RunsArguments&)) {
@@ -563,7 +590,7 @@ void AddRunsCommands(Command root, AppContext& context) {
   Command list = add(
       {"list", "List runs, newest first",
        "tradewind runs list\n"
-       "tradewind runs list --filter \"metrics.sharpe > 0.5 AND params.algo = 'ppo'\"\n"
+       "tradewind runs list --filter \"metrics.sharpe > 0.5 AND status = 'FINISHED'\"\n"
        "tradewind runs list --order 'metrics.sharpe DESC' --metric sharpe --metric max_drawdown\n"},
       ListRuns);
   list.Add("--experiment", arguments->experiment, "Only runs of this experiment");
@@ -576,43 +603,43 @@ void AddRunsCommands(Command root, AppContext& context) {
   list.AddFlag("--nested", arguments->nested, "Also the nested runs, one an agent");
   list.Add("--limit", arguments->limit, "At most this many").Between(1, 1'000'000).ShowsDefault();
   Command show = add({"show", "Show one run with its metrics, parameters, tags and files",
-                      "tradewind runs show 3f2a91bc\n"
-                      "tradewind runs show 3f2a91bc --history train/loss --json\n"},
+                      "tradewind runs show last\n"
+                      "tradewind runs show fold-1-seed-1 --history train/loss --json\n"},
                      ShowRun);
-  show.Add("run", arguments->runs, "Run id, its beginning, or the run's name")
+  show.Add("run", arguments->runs,
+           "Run id, its beginning, the run's name, last, or last~1 (the one before)")
       .Required()
       .Values(1, 1);
   show.Add("--history", arguments->history, "Also all points of this metric");
   add({"compare", "Compare runs: parameters that differ, and metrics",
-       "tradewind runs compare 3f2a91bc 77d0e142\n"},
+       "tradewind runs compare last last~1\n"},
       CompareRuns)
       .Add("runs", arguments->runs, "Runs, as in show")
       .Required()
       .Values(2, 20);
   add({"delete", "Hide runs; their points and files stay until the store goes",
-       "tradewind runs delete 3f2a91bc\n"},
+       "tradewind runs delete last\n"},
       DeleteRuns)
       .Add("runs", arguments->runs, "Runs, as in show")
       .Required();
   add({"restore", "Bring deleted runs back",
        "tradewind runs list --view deleted\n"
-       "tradewind runs restore 3f2a91bc\n"},
+       "tradewind runs restore last\n"},
       RestoreRuns)
       .Add("runs", arguments->runs, "Runs, as in show")
       .Required();
   add({"trials", "List every trial in the ledger and the looks at the holdout",
        "tradewind runs trials\n"
-       "tradewind runs trials --family eurusd-hourly --json\n"},
+       "tradewind runs trials --family 'EURUSD 60min' --json\n"},
       ShowTrials)
       .Add("--family", arguments->family, "Only trials of this family");
 }
 
 void AddModelsCommands(Command root, AppContext& context) {
-  Command group =
-      AddGroup(root, {"models", "List, show, promote and export registered models",
-                      "tradewind models list\n"
-                      "tradewind models promote eurusd-hourly:3\n"
-                      "tradewind models export eurusd-hourly@champion --to champion/\n"});
+  Command group = AddGroup(root, {"models", "List, show, promote and export registered models",
+                                  "tradewind models list\n"
+                                  "tradewind models promote quickstart-eurusd:1\n"
+                                  "tradewind models export quickstart-eurusd:1 --to quickstart\n"});
   const auto arguments = std::make_shared<ModelArguments>();
   const auto add = [&](const CommandText& text, Status (*run)(AppContext&, const ModelArguments&),
                        const char* help) {
@@ -623,19 +650,20 @@ void AddModelsCommands(Command root, AppContext& context) {
   };
   add({"list", "List registered models", "tradewind models list --json\n"}, ListModels, nullptr);
   add({"show", "Show a model's versions, or one version with its files",
-       "tradewind models show eurusd-hourly\n"
-       "tradewind models show eurusd-hourly@champion\n"},
+       "tradewind models show quickstart-eurusd\n"
+       "tradewind models show quickstart-eurusd:1\n"},
       ShowModel, "NAME, NAME:VERSION or NAME@alias");
   add({"promote", "Point an alias at a version",
-       "tradewind models promote eurusd-hourly:3\n"
-       "tradewind models promote eurusd-hourly:4 --alias challenger\n"},
+       "tradewind models promote quickstart-eurusd:1\n"
+       "tradewind models promote quickstart-eurusd:1 --alias challenger\n"},
       PromoteModel, "NAME:VERSION or NAME@alias")
       .Add("--alias", arguments->alias, "Which alias")
       .ShowsDefault();
-  Command exported = add({"export", "Copy a version's files out, for this program or for Python",
-                          "tradewind models export eurusd-hourly@champion --to champion\n"
-                          "tradewind models export eurusd-hourly:3 --to v3 --observations 10000\n"},
-                         ExportModel, "NAME, NAME:VERSION or NAME@alias");
+  Command exported =
+      add({"export", "Copy a version's files out, for this program or for Python",
+           "tradewind models export quickstart-eurusd:1 --to quickstart\n"
+           "tradewind models export quickstart-eurusd:1 --to v1 --observations 1000\n"},
+          ExportModel, "NAME, NAME:VERSION or NAME@alias");
   exported.Add("--to", arguments->directory, "Directory [NAME-VERSION]");
   exported
       .Add("--observations", arguments->observations,

@@ -1,5 +1,7 @@
 #include "tradewind/services.h"
 
+#include <fmt/core.h>
+
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -51,6 +53,20 @@ Result<Services> OpenServices(const AppContext& context) {
   }
   return Services{home, std::move(store).value(), std::move(tracker), std::move(ledger),
                   std::move(exit)};
+}
+
+Result<Timeframe> ParseFreq(std::string_view option, const std::string& text) {
+  const auto freq = Timeframe::Parse(text);
+  if (!freq.ok())
+    return Error{ErrorCode::kUsage, fmt::format("{}: {}", option, freq.error().message)};
+  return *freq;
+}
+
+Result<CivilDate> ParseDay(std::string_view option, const std::string& text) {
+  const auto date = ParseDate(text);
+  if (!date.ok())
+    return Error{ErrorCode::kUsage, fmt::format("{}: {}", option, date.error().message)};
+  return *date;
 }
 
 nlohmann::ordered_json MetricsJson(const std::vector<eval::Metric>& metrics) {

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "base/time.h"
 #include "eval/metric.h"
+#include "market/timeframe.h"
 #include "sim/backtest.h"
 #include "store/store.h"
 #include "tracking/ledger.h"
@@ -35,6 +37,16 @@ struct Services {
 /// The context outlives them. Errors: kNotFound saying how to import when there are no bars yet,
 /// those of the parts.
 Result<Services> OpenServices(const AppContext& context);
+
+/// A bar length or a date that was typed for `option`. Errors: kUsage naming the option.
+Result<Timeframe> ParseFreq(std::string_view option, const std::string& text);
+Result<CivilDate> ParseDay(std::string_view option, const std::string& text);
+
+/// A run by its id, by the beginning of its id (4 characters or more), by its name when only one
+/// has it, or `last` (the newest that is no agent of another) and `last~1` (the one before).
+/// Errors: kNotFound, kUsage when several fit.
+Result<tracking::Run> FindRun(tracking::Tracker& tracker, const std::string& text,
+                              tracking::RunView view = tracking::RunView::kActive);
 
 /// metrics.md section 12.
 nlohmann::ordered_json MetricsJson(const std::vector<eval::Metric>& metrics);

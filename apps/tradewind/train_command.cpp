@@ -5,10 +5,12 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <thread>
 
 #include "base/embedded_config.h"
 #include "base/files.h"
+#include "rl/envs/classic.h"
 #include "store/store.h"
 #include "tracking/ledger.h"
 #include "tracking/local_tracker.h"
@@ -46,20 +48,24 @@ int ThreadCount(const TrainOptions& options) {
 
 // Options that stand for a key of the style.
 Status OverrideStyle(const TrainOptions& options, Config& config) {
-  const auto set = [&](std::string_view key, const std::string& value) -> Status {
-    return value.empty() ? Status() : config.Override(fmt::format("{}={}", key, value));
+  const auto set = [&](std::string_view option, std::string_view key,
+                       const std::string& value) -> Status {
+    return value.empty() ? Status() : config.Override(fmt::format("{}={}", key, value), option);
   };
-  TW_TRY(set("data.instrument", options.instrument));
-  TW_TRY(set("data.freq", options.freq));
-  TW_TRY(set("data.from", options.from.empty() ? "" : "'" + options.from + "'"));
-  TW_TRY(set("data.to", options.to.empty() ? "" : "'" + options.to + "'"));
-  TW_TRY(set("agent.algo", options.algo));
+  if (!options.freq.empty()) TW_TRY(ParseFreq("--freq", options.freq));
+  if (!options.from.empty()) TW_TRY(ParseDay("--from", options.from));
+  if (!options.to.empty()) TW_TRY(ParseDay("--to", options.to));
+  TW_TRY(set("--instrument", "data.instrument", options.instrument));
+  TW_TRY(set("--freq", "data.freq", options.freq));
+  TW_TRY(set("--from", "data.from", options.from.empty() ? "" : "'" + options.from + "'"));
+  TW_TRY(set("--to", "data.to", options.to.empty() ? "" : "'" + options.to + "'"));
+  TW_TRY(set("--algo", "agent.algo", options.algo));
   std::string financing = options.financing;
   std::ranges::replace(financing, '-', '_');
-  TW_TRY(set("world.financing.mode", financing));
-  if (options.steps) TW_TRY(set("agent.steps", fmt::format("{}", *options.steps)));
-  if (options.seed) TW_TRY(set("agent.seed", fmt::format("{}", *options.seed)));
-  if (options.seeds) TW_TRY(set("agent.seeds", fmt::format("{}", *options.seeds)));
+  TW_TRY(set("--financing", "world.financing.mode", financing));
+  if (options.steps) TW_TRY(set("--steps", "agent.steps", fmt::format("{}", *options.steps)));
+  if (options.seed) TW_TRY(set("--seed", "agent.seed", fmt::format("{}", *options.seed)));
+  if (options.seeds) TW_TRY(set("--seeds", "agent.seeds", fmt::format("{}", *options.seeds)));
   return {};
 }
 
@@ -84,6 +90,21 @@ std::string NextCommands(const training::TrainReport& report, const std::string&
       report.run_id);
 }
 
+// Of the runs whose files wait to be gone on with, the one that was worked at last.
+Result<std::string> LastInterrupted(const std::string& home) {
+  std::string last;
+  std::filesystem::file_time_type newest;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(home + "/runs", ignored)) {
+    const auto time = std::filesystem::last_write_time(entry.path(), ignored);
+    if (!last.empty() && time <= newest) continue;
+    last = entry.path().filename().string();
+    newest = time;
+  }
+  if (last.empty()) return Error{ErrorCode::kNotFound, "no interrupted run in " + home + "/runs"};
+  return last;
+}
+
 Status TrainStyleCommand(AppContext& context, const TrainOptions& options) {
   Services services = TW_TRY(OpenServices(context));
   training::TrainRequest request;
@@ -92,9 +113,10 @@ Status TrainStyleCommand(AppContext& context, const TrainOptions& options) {
     TW_TRY(OverrideStyle(options, request.config));
   }
   request.resume_run_id = options.resume;
+  if (options.resume == "last") request.resume_run_id = TW_TRY(LastInterrupted(services.home));
   if (services.spool && !options.resume.empty() &&
-      !std::filesystem::exists(services.home + "/runs/" + options.resume))
-    request.resume_run_id = services.spool->spool().FirstId(options.resume);
+      !std::filesystem::exists(services.home + "/runs/" + request.resume_run_id))
+    request.resume_run_id = services.spool->spool().FirstId(request.resume_run_id);
   request.model_name = options.model;
   request.threads = ThreadCount(options);
   request.any_machine = options.any_machine;
@@ -137,11 +159,24 @@ std::string ClassicConfigName(const std::string& env) {
   return "";
 }
 
+Status CheckClassic(const TrainOptions& options) {
+  if (!options.algo.empty() && options.algo != "ppo")
+    return Error{ErrorCode::kUsage, fmt::format("--algo is '{}', wanted ppo", options.algo)};
+  const std::span<const std::string_view> names = rl::ClassicEnvNames();
+  if (std::ranges::find(names, options.env) != names.end()) return {};
+  const auto near = NearestWord(options.env, std::vector<std::string>(names.begin(), names.end()));
+  return Error{ErrorCode::kUsage,
+               fmt::format("--env is '{}', wanted one of {}{}", options.env, fmt::join(names, ", "),
+                           near ? ", did you mean " + *near + "?" : "")};
+}
+
 Status TrainClassicCommand(AppContext& context, const TrainOptions& options) {
+  TW_TRY(CheckClassic(options));
   Config config = TW_TRY(context.LoadConfig(ClassicConfigName(options.env)));
-  TW_TRY(config.Override("env='" + options.env + "'"));
-  if (options.steps) TW_TRY(config.Override(fmt::format("total_timesteps={}", *options.steps)));
-  if (options.seed) TW_TRY(config.Override(fmt::format("seed={}", *options.seed)));
+  TW_TRY(config.Override("env='" + options.env + "'", "--env"));
+  if (options.steps)
+    TW_TRY(config.Override(fmt::format("total_timesteps={}", *options.steps), "--steps"));
+  if (options.seed) TW_TRY(config.Override(fmt::format("seed={}", *options.seed), "--seed"));
   training::ClassicConfig classic;
   Bind(config.root(), classic);
   TW_TRY(config.Finish());
@@ -214,8 +249,8 @@ void AddTrainCommand(Command root, AppContext& context) {
       root, context,
       {"train", "Train an agent walk-forward, judge it out of sample after costs, and register it",
        "tradewind train --config styles/quickstart.yaml\n"
-       "tradewind train --instrument GBPUSD --freq 60min --steps 200000 --json\n"
-       "tradewind train --resume 0123456789abcdef0123456789abcdef\n"
+       "tradewind train --instrument EURUSD --freq 60min --steps 100000 --json\n"
+       "tradewind train --resume last\n"
        "tradewind train --env CartPole-v1 --steps 100000 --seed 3\n"},
       [&context, options] {
         return options->env.empty() ? TrainStyleCommand(context, *options)
@@ -237,7 +272,7 @@ void AddTrainCommand(Command root, AppContext& context) {
       .Add("--threads", options->threads,
            "Threads; the result does not depend on it (default: all cores)")
       .Between(1, 256);
-  command.Add("--resume", options->resume, "Go on with an interrupted run");
+  command.Add("--resume", options->resume, "Go on with an interrupted run: its id, or last");
   command.AddFlag("--any-machine", options->any_machine,
                   "Resume although the checkpoint comes from another instruction set (results "
                   "may differ in bits)");

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -198,14 +199,32 @@ TEST_F(TrainCommandTest, BadRequestsAreNamedAndChangeNothing) {
   EXPECT_NE(error_.find("did you mean 'ppo.gamma'"), std::string::npos) << error_;
   EXPECT_EQ(Run({"train", "--resume", "../../etc"}), 1);
   EXPECT_EQ(Run({"train", "--config", style_, "--set", "validation.folds=150"}), 3);
+  EXPECT_NE(error_.find("bars are too few"), std::string::npos) << error_;
+  EXPECT_EQ(Run({"runs", "list"}), 0);
+  EXPECT_TRUE(answer_.empty()) << answer_;
   EXPECT_EQ(Run({"backtest", "--model", "nobody:1"}), 1);
   EXPECT_EQ(Run({"backtest"}), 2);
   const std::string signals = home_.path() + "/bad.csv";
   WriteFileAtomically(signals, "time,target\n2015-02-02T00:00:00Z,up\n").value();
   EXPECT_EQ(Run({"backtest", "--signals", signals}), 3);
   EXPECT_NE(error_.find("bad.csv: line 2: target 'up'"), std::string::npos) << error_;
-  EXPECT_EQ(Run({"train", "--env", "CartPole-v9"}), 1);
-  EXPECT_NE(error_.find("CartPole-v1"), std::string::npos) << error_;
+  WriteFileAtomically(signals, "time,target\n2035-02-02T00:00:00Z,1\n").value();
+  EXPECT_EQ(Run({"backtest", "--signals", signals}), 3);
+  EXPECT_NE(error_.find("no target is ever traded"), std::string::npos) << error_;
+  EXPECT_EQ(Run({"train", "--env", "CartPole-v9"}), 2);
+  EXPECT_NE(error_.find("did you mean CartPole-v1?"), std::string::npos) << error_;
+  EXPECT_EQ(Run({"train", "--env", "CartPole-v1", "--algo", "sac"}), 2);
+  EXPECT_NE(error_.find("--algo is 'sac', wanted ppo"), std::string::npos) << error_;
+  EXPECT_EQ(Run({"train", "--config", style_, "--steps", "-5"}), 2);
+  EXPECT_NE(error_.find("--steps: agent.steps is -5"), std::string::npos) << error_;
+  EXPECT_EQ(Run({"train", "--config", style_, "--freq", "61min"}), 2);
+  EXPECT_EQ(Run({"train", "--config", style_, "--from", "2015-13-01"}), 2);
+  EXPECT_EQ(Run({"train", "--config", style_, "--set", "data.freq=61min"}), 2);
+  EXPECT_EQ(Run({"train", "--resume", "last"}), 1);
+  EXPECT_EQ(Run({"train", "--set", "ppo.gamma=1.5"}), 2);
+  EXPECT_EQ(std::ranges::count(error_, '\n'), 1) << error_;
+  EXPECT_EQ(Run({"train", "--config", style_, "--from", "2030-01-01"}), 1);
+  EXPECT_NE(error_.find("no bars from 2030-01-01; the store has"), std::string::npos) << error_;
 }
 
 TEST_F(TrainCommandTest, AClassicEnvironmentTrains) {

@@ -13,8 +13,8 @@ namespace tw {
 Result<std::string> ReadFile(const std::string& path);
 
 /// Writes a temporary file beside `path`, syncs it, and renames it over: readers see the old
-/// content or the new one, never half of it, and a crash leaves one of the two. Errors: kIo, also for
-/// a `path` that is a directory, pipe or device: nothing is put in the place of one.
+/// content or the new one, never half of it, and a crash leaves one of the two. Errors: kIo, also
+/// for a `path` that is a directory, pipe or device: nothing is put in the place of one.
 Result<void> WriteFileAtomically(const std::string& path, std::string_view content);
 
 /// Creates the directory and its parents. Errors: kIo naming the path.
