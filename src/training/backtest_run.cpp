@@ -133,6 +133,7 @@ Result<void> NoteTraining(const ModelPackage& model, const Dataset& data, Backte
     const UnixNanos close = world.close_time[static_cast<std::size_t>(bar)];
     if (close > from && close <= to) ++seen;
   }
+  report.bars_learned_from = seen;
   if (seen > 0) {
     report.notes.push_back(fmt::format(
         "In sample: the model learned from {} of these {} bars; the result says nothing "
@@ -259,14 +260,17 @@ Result<std::string> RenderBacktest(const BacktestOutcome& outcome, const Dataset
                   FormatIso(input.equity.times.back()).substr(0, 10));
   input.tone = eval::VerdictTone::kNeutral;
   const eval::Metric* sharpe = eval::Find(outcome.metrics, "sharpe");
-  input.verdict = fmt::format("A backtest, not a verdict: {} {} after costs.",
-                              FormatMicros(outcome.stretch.result.totals.net, 2), currency);
+  input.verdict = fmt::format(
+      "A backtest{}, not a verdict: {:+.2f} {} after costs.",
+      outcome.bars_learned_from > 0 ? " on bars that the model learned from" : "",
+      static_cast<double>(outcome.stretch.result.totals.net) / static_cast<double>(kMicros),
+      currency);
+  input.verdict_lines = outcome.notes;
   if (sharpe != nullptr && sharpe->value && sharpe->ci95) {
     input.verdict_lines.push_back(fmt::format("Sharpe ratio {:.2f}, 95% interval {:.2f} to {:.2f}.",
                                               *sharpe->value, (*sharpe->ci95)[0],
                                               (*sharpe->ci95)[1]));
   }
-  input.verdict_lines.insert(input.verdict_lines.end(), outcome.notes.begin(), outcome.notes.end());
   input.metrics = outcome.metrics;
   eval::ReportFactGroup facts{.title = "Data",
                               .facts = {{"SHA-256 of the bars", data.bars_sha256}}};

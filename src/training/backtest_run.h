@@ -32,7 +32,8 @@ struct BacktestRequest {
 struct BacktestOutcome {
   eval::IndexRange bars;  // traded
   TradedStretch stretch;
-  std::vector<eval::Metric> metrics;  // returns, significance, trades, exposure
+  std::int64_t bars_learned_from = 0;  // of `bars`, by the model in its training
+  std::vector<eval::Metric> metrics;   // returns, significance, trades, exposure
   std::vector<std::string>
       notes;  // what a reader must know: bars seen in training, a look at the holdout, ...
 };
