@@ -54,7 +54,7 @@ Result<training::BacktestRequest> MakeRequest(AppContext& context, const Backtes
   } else {
     request.signals = TW_TRY(ReadFile(options.signals));
     request.decider = options.signals;
-    request.style = TW_TRY(context.LoadConfig("styles/hourly.yaml"));
+    request.style = TW_TRY(LoadStyle(context));
   }
   if (!options.instrument.empty())
     TW_TRY(request.style.Override("data.instrument=" + options.instrument, "--instrument"));

@@ -61,7 +61,7 @@ class Optimization {
       : context_(context), arguments_(arguments) {}
 
   Status Run() {
-    Config config = TW_TRY(context_.LoadConfig("styles/hourly.yaml"));
+    Config config = TW_TRY(LoadStyle(context_));
     TW_TRY(OverrideSearch(arguments_, config));
     services_.emplace(TW_TRY(OpenServices(context_)));
     train_.emplace(services_->Train(context_));

@@ -55,6 +55,12 @@ Result<Services> OpenServices(const AppContext& context) {
                   std::move(exit)};
 }
 
+Result<Config> LoadStyle(const AppContext& context) {
+  Config config = TW_TRY(context.LoadConfig("styles/hourly.yaml"));
+  config.Remove("instruments");
+  return config;
+}
+
 Result<Timeframe> ParseFreq(std::string_view option, const std::string& text) {
   const auto freq = Timeframe::Parse(text);
   if (!freq.ok())

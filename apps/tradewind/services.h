@@ -38,6 +38,10 @@ struct Services {
 /// those of the parts.
 Result<Services> OpenServices(const AppContext& context);
 
+/// The document of this call that says how to trade: styles/hourly.yaml without a --config. What it
+/// says of instruments went into the store with their bars. Errors: kConfig.
+Result<Config> LoadStyle(const AppContext& context);
+
 /// A bar length or a date that was typed for `option`. Errors: kUsage naming the option.
 Result<Timeframe> ParseFreq(std::string_view option, const std::string& text);
 Result<CivilDate> ParseDay(std::string_view option, const std::string& text);

@@ -109,7 +109,7 @@ Status TrainStyleCommand(AppContext& context, const TrainOptions& options) {
   Services services = TW_TRY(OpenServices(context));
   training::TrainRequest request;
   if (options.resume.empty()) {
-    request.config = TW_TRY(context.LoadConfig("styles/hourly.yaml"));
+    request.config = TW_TRY(LoadStyle(context));
     TW_TRY(OverrideStyle(options, request.config));
   }
   request.resume_run_id = options.resume;
@@ -172,8 +172,8 @@ Status CheckClassic(const TrainOptions& options) {
 
 Status TrainClassicCommand(AppContext& context, const TrainOptions& options) {
   TW_TRY(CheckClassic(options));
+  context.options().overrides.push_back("env='" + options.env + "'");
   Config config = TW_TRY(context.LoadConfig(ClassicConfigName(options.env)));
-  TW_TRY(config.Override("env='" + options.env + "'", "--env"));
   if (options.steps)
     TW_TRY(config.Override(fmt::format("total_timesteps={}", *options.steps), "--steps"));
   if (options.seed) TW_TRY(config.Override(fmt::format("seed={}", *options.seed), "--seed"));
@@ -236,13 +236,15 @@ Status TrainClassicCommand(AppContext& context, const TrainOptions& options) {
 }  // namespace
 
 void AddTrainCommand(Command root, AppContext& context) {
+  // A document is of one kind: what `config show` prints of it must be one that training takes.
   context.RegisterConfig([](const ConfigSection& section) {
-    training::StyleConfig style;
-    Bind(section, style);
-  });
-  context.RegisterConfig([](const ConfigSection& section) {
-    training::ClassicConfig classic;
-    Bind(section, classic);
+    if (section.Has("env")) {
+      training::ClassicConfig classic;
+      Bind(section, classic);
+    } else {
+      training::StyleConfig style;
+      Bind(section, style);
+    }
   });
   const auto options = std::make_shared<TrainOptions>();
   Command command = AddCommand(

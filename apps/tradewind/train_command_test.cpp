@@ -92,7 +92,10 @@ TEST_F(TrainCommandTest, ARegisteredModelTradesTheHoldoutAsTrainingDid) {
   ASSERT_EQ(Run({"train", "--config", style_}), 0) << error_;
   const Json trained = answer_;
   // Its holdout begins inside a trading day: the last bars that both have are compared.
-  ASSERT_EQ(Run({"backtest", "--model", "small-eurusd:1"}), 0) << error_;
+  const std::string report = home_.path() + "/in_sample.html";
+  ASSERT_EQ(Run({"backtest", "--model", "small-eurusd:1", "--report", report}), 0) << error_;
+  EXPECT_NE(ReadFile(report)->find("A backtest on bars that the model learned from, not a verdict"),
+            std::string::npos);
   EXPECT_TRUE(std::filesystem::exists(answer_["trades"].get<std::string>()));
   EXPECT_NEAR(Value("metrics", "net_profit.v1"), Amount(answer_["costs"], "net"), 1e-6);
   bool in_sample = false;
@@ -225,6 +228,24 @@ TEST_F(TrainCommandTest, BadRequestsAreNamedAndChangeNothing) {
   EXPECT_EQ(std::ranges::count(error_, '\n'), 1) << error_;
   EXPECT_EQ(Run({"train", "--config", style_, "--from", "2030-01-01"}), 1);
   EXPECT_NE(error_.find("no bars from 2030-01-01; the store has"), std::string::npos) << error_;
+}
+
+TEST_F(TrainCommandTest, WhatConfigShowPrintsCanBeTrained) {
+  ASSERT_EQ(Run({"config", "show", "--config", style_}), 0) << error_;
+  const std::string shown = home_.path() + "/shown.yaml";
+  // Instruments of one's own stand in the same file; they mean nothing to a training.
+  WriteFileAtomically(shown, answer_["yaml"].get<std::string>() +
+                                 "instruments:\n  GBPSEK: {pip: 0.0001, digits: 5}\n")
+      .value();
+  EXPECT_EQ(Run({"train", "--config", shown, "--set", "validation.folds=150"}), 3) << error_;
+  EXPECT_NE(error_.find("bars are too few"), std::string::npos) << error_;
+  EXPECT_EQ(Run({"optimize", "--config", shown}), 2);
+  EXPECT_NE(error_.find("search.space is empty"), std::string::npos) << error_;
+  const std::string signals = home_.path() + "/signals.csv";
+  WriteFileAtomically(signals, "time,target\n2015-02-02T00:00:00Z,1\n").value();
+  EXPECT_EQ(Run({"backtest", "--signals", signals, "--config", shown}), 0) << error_;
+  ASSERT_EQ(Run({"config", "show", "rl/cartpole.yaml"}), 0);
+  EXPECT_EQ(answer_["yaml"].get<std::string>().find("validation:"), std::string::npos);
 }
 
 TEST_F(TrainCommandTest, AClassicEnvironmentTrains) {
