@@ -99,7 +99,7 @@ void AddTimes(MetricList& list, const Walk& walk, const Episode* deepest,
   } else {
     list.Add("dd_recovery", unix_seconds(deepest->end), n);
   }
-  const Episode* longest = nullptr;
+  const Episode* longest = deepest;
   double seconds = -1;
   for (const Episode& episode : walk.episodes) {
     const double length = SecondsBetween(times[episode.peak], times[episode.end]);

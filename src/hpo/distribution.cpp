@@ -180,10 +180,11 @@ Result<Distribution> Distribution::Int(std::int64_t low, std::int64_t high, bool
   if (step <= 0) return BadBounds(fmt::format("step {} must be > 0", step));
   if (log && step != 1) return BadBounds("a log parameter takes no step but 1");
   if (log && low < 1) return BadBounds(fmt::format("low {} of a log parameter must be >= 1", low));
+  const std::int64_t whole_steps = (high - low) / step;
   Data data;
   data.kind = DistributionKind::kInt;
   data.low = static_cast<double>(low);
-  data.high = static_cast<double>(low + (high - low) / step * step);
+  data.high = static_cast<double>(low + whole_steps * step);
   data.step = static_cast<double>(step);
   data.log = log;
   return Distribution(std::move(data));

@@ -211,15 +211,13 @@ std::string ToSqliteSql(std::string_view sql) {
   bool quoted = false;
   for (std::size_t i = 0; i < sql.size(); ++i) {
     if (sql[i] == '\'') quoted = !quoted;
-    if (quoted) {
-      out += sql[i];
-    } else if (sql[i] == '$') {
+    if (!quoted && sql[i] == '$') {
       out += '?';
-    } else if (sql.substr(i).starts_with("::")) {
+    } else if (!quoted && sql.substr(i).starts_with("::")) {
       i += 2;
       while (i < sql.size() && (std::isalnum(static_cast<unsigned char>(sql[i])) != 0)) ++i;
       --i;
-    } else if (sql.substr(i).starts_with(kLock)) {
+    } else if (!quoted && sql.substr(i).starts_with(kLock)) {
       i += kLock.size() - 1;
     } else {
       out += sql[i];

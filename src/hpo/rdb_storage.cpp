@@ -186,8 +186,10 @@ std::string RdbStorage::Now() const { return DatabaseTime(clock_->Now()); }
 Result<std::vector<SqlRows>> RdbStorage::Run(const Commands& commands, SqlMode mode,
                                              bool repeatable) {
   for (int attempt = 1;; ++attempt) {
-    Lease lease = TW_TRY(Lease::Take(*this));
-    Result<std::vector<SqlRows>> rows = (*lease).Run(commands, mode);
+    // Not TW_TRY: clang's analyzer loses the value on its way out of a statement expression.
+    Result<Lease> lease = Lease::Take(*this);
+    if (!lease.ok()) return std::move(lease).error();
+    Result<std::vector<SqlRows>> rows = (*lease.value()).Run(commands, mode);
     if (rows.ok() || attempt == kTries) return rows;
     const ErrorCode code = rows.error().code;
     const bool again = code == ErrorCode::kBusy || (repeatable && code == ErrorCode::kExternal);

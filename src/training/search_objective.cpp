@@ -109,7 +109,7 @@ Result<std::optional<double>> ScoreOf(const ObjectiveConfig& objective, std::int
 }
 
 Result<SearchObjective> SearchObjective::Create(const store::Store& store,
-                                                std::string config_text) {
+                                                const std::string& config_text) {
   std::vector<std::string> overrides;
   TrialStyle base = TW_TRY(BindText(config_text, "style", overrides));
   if (base.style.search.space.empty()) {

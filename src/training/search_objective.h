@@ -58,7 +58,7 @@ class SearchObjective {
   /// `config_text` is a style's effective document (WithDefaultFeatures, bound). Errors: those of
   /// the data; kConfig when the style has no search.space, or the space holds values that the
   /// style's settings do not take, naming setting, value and limit.
-  static Result<SearchObjective> Create(const store::Store& store, std::string config_text);
+  static Result<SearchObjective> Create(const store::Store& store, const std::string& config_text);
 
   const StyleConfig& style() const { return base_.style; }
 

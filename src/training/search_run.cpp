@@ -340,9 +340,9 @@ Result<SearchStart> BeginSearch(const Config& config, const SearchServices& serv
 
 Result<std::int64_t> CountTrials(const std::string& study, const SearchServices& services) {
   const auto opened = TW_TRY(LoadStudy(study, services));
-  std::string config_text = TW_TRY(ConfigOfStudy(opened->info()));
+  const std::string config_text = TW_TRY(ConfigOfStudy(opened->info()));
   const SearchObjective objective =
-      TW_TRY(SearchObjective::Create(services.train.store, std::move(config_text)));
+      TW_TRY(SearchObjective::Create(services.train.store, config_text));
   const std::string family = FamilyOf(objective.style());
   std::set<std::tuple<std::string, std::string, std::string>> known;
   for (const tracking::TrialSummary& row : TW_TRY(services.train.ledger.Trials(family))) {
@@ -367,9 +367,9 @@ Result<std::int64_t> CountTrials(const std::string& study, const SearchServices&
 
 Result<SearchOverfitting> OverfittingOf(const std::string& study, const SearchServices& services) {
   const auto opened = TW_TRY(LoadStudy(study, services));
-  std::string config_text = TW_TRY(ConfigOfStudy(opened->info()));
+  const std::string config_text = TW_TRY(ConfigOfStudy(opened->info()));
   const SearchObjective objective =
-      TW_TRY(SearchObjective::Create(services.train.store, std::move(config_text)));
+      TW_TRY(SearchObjective::Create(services.train.store, config_text));
   const std::string family = FamilyOf(objective.style());
   using Key = std::tuple<std::string, std::string, std::string>;
   const auto comparable = [](const tracking::TrialKey& key) {

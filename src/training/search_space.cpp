@@ -84,6 +84,7 @@ std::optional<SearchParameter> ReadParameter(const ConfigSection& section, std::
   } else if (type == Type::kCategorical) {
     section.Items("choices", choices);
     std::vector<ParamValue> values;
+    values.reserve(choices.size());
     for (const std::string& choice : choices) values.push_back(ValueOfYaml(choice));
     distribution = Checked(section, hpo::Distribution::Categorical(std::move(values)));
   } else {
@@ -176,6 +177,7 @@ void CheckConditions(const std::vector<Described>& found) {
           found, [&](const Described& d) { return d.parameter.path == condition.parameter; });
       if (named == found.end()) {
         std::vector<std::string> paths;
+        paths.reserve(found.size());
         for (const Described& d : found) paths.push_back(d.parameter.path);
         const auto near = NearestWord(condition.parameter, paths);
         described.section.Fail(

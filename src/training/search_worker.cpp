@@ -333,9 +333,9 @@ Result<std::int64_t> ServeSearch(const WorkRequest& request, const SearchService
                                  const std::stop_token& stop) {
   const hpo::StudyId id = TW_TRY(services.storage->FindStudy(request.study));
   const hpo::StudyInfo info = TW_TRY(services.storage->GetStudy(id));
-  std::string config_text = TW_TRY(ConfigOfStudy(info));
+  const std::string config_text = TW_TRY(ConfigOfStudy(info));
   const SearchObjective objective =
-      TW_TRY(SearchObjective::Create(services.train.store, std::move(config_text)));
+      TW_TRY(SearchObjective::Create(services.train.store, config_text));
   if (hpo::TextAttribute(info.system_attrs, kStudyBarsKey) != objective.bars_sha256()) {
     return Error{ErrorCode::kBadData,
                  fmt::format("the store's bars of {} are not those that study '{}' was begun with",

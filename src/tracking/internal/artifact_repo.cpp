@@ -211,6 +211,7 @@ class S3Repo final : public ArtifactRepo {
       entries[path] = {path, false, object.size};
     }
     std::vector<Artifact> all;
+    all.reserve(entries.size());
     for (auto& [path, artifact] : entries) all.push_back(std::move(artifact));
     return all;
   }
