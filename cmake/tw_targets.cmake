@@ -1,3 +1,6 @@
+# Modules that look at bytes of files and of the net as numbers: their sanitizer build checks alignment, too.
+set(TW_MODULES_READING_BYTES base store import nn db)
+
 # tw_module(NAME DEPS ... EXTERNAL ... HEADERS ... SOURCES ... TESTS ...)
 #   One static library tw_<name> for the folder src/<name>. DEPS are our modules (check_layers compares them with the
 #   includes), EXTERNAL are imported third-party targets, TESTS are compiled to one executable tw_<name>_test.
@@ -14,6 +17,9 @@ function(tw_module name)
   target_include_directories(tw_${name} PUBLIC "${PROJECT_SOURCE_DIR}/src")
   set_property(TARGET tw_${name} PROPERTY TW_DEPS "${M_DEPS}")
   tw_unity(tw_${name})
+  if(name IN_LIST TW_MODULES_READING_BYTES)
+    set_property(TARGET tw_${name} PROPERTY TW_READS_BYTES ON)
+  endif()
   _tw_tidy(tw_${name})
   if(TW_BUILD_TESTS AND M_TESTS)
     tw_test(tw_${name}_test SOURCES ${M_TESTS} DEPS ${name} ${M_TEST_DEPS})
