@@ -58,6 +58,7 @@ Json CurveJson(const std::string& key, const std::vector<tracking::Metric>& hist
   }
   std::ranges::stable_sort(points, [](const auto* a, const auto* b) { return a->step < b->step; });
   std::vector<double> values;
+  values.reserve(points.size());
   for (const tracking::Metric* point : points) values.push_back(point->value);
   Json steps = Json::array();
   Json kept = Json::array();
@@ -162,6 +163,7 @@ Answer Handlers::CompareRuns(Call& call) {
   TW_TRY(call.query.Finish());
   const auto experiments = TW_TRY(ExperimentNames(services().tracker));
   std::vector<tracking::Run> runs;
+  runs.reserve(ids.size());
   for (const std::string& id : ids)
     runs.push_back(TW_TRY(FindRun(services().tracker, id, "query.run")));
   std::set<std::string> metric_keys;

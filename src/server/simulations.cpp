@@ -158,6 +158,7 @@ class Simulations::Impl : public std::enable_shared_from_this<Impl> {
     }
     std::ranges::sort(numbered, [](const auto& a, const auto& b) { return a.first > b.first; });
     std::vector<SimulationInfo> list;
+    list.reserve(numbered.size());
     for (auto& [number, info] : numbered) list.push_back(std::move(info));
     return list;
   }
