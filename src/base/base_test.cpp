@@ -154,5 +154,29 @@ TEST(ConfigTest, TheEffectiveConfigKeepsListsAndReopenedSections) {
   bind(Config::Parse(config.EffectiveYaml(), "again").value());
 }
 
+TEST(ParseDateTest, YearsThatInstantsCannotHoldAreRefused) {
+  for (const std::string good : {"1678-01-01", "2017-02-28", "2020-02-29", "2261-12-31"})
+    EXPECT_TRUE(ParseDate(good).ok()) << good;
+  for (const std::string bad : {"0000-01-01", "0001-01-01", "1677-12-31", "2262-01-01",
+                                "9999-12-31", "2017-02-29", "2017-1-1", "", "-001-01-01"}) {
+    ASSERT_FALSE(ParseDate(bad).ok()) << bad;
+    EXPECT_NE(ParseDate(bad).error().message.find("'" + bad + "'"), std::string::npos);
+  }
+  EXPECT_NE(ParseDate("2300-01-01").error().message.find("1678 to 2261"), std::string::npos);
+}
+
+TEST(Sha256Test, PiecesGiveWhatTheWholeGives) {
+  // FIPS 180-2, appendix B.2.
+  const std::string text = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
+  const std::string wanted = "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1";
+  EXPECT_EQ(Sha256Hex(text), wanted);
+  for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+    Sha256 hash;
+    hash.Add(std::string_view(text).substr(0, cut));
+    hash.Add(std::string_view(text).substr(cut));
+    EXPECT_EQ(hash.Hex(), wanted);
+  }
+}
+
 }  // namespace
 }  // namespace tw

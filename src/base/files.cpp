@@ -176,15 +176,33 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(data_, size_);
 }
 
-std::string Sha256Hex(std::string_view data) {
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
+  auto* const context = static_cast<EVP_MD_CTX*>(context_);
+  TW_CHECK(context != nullptr && EVP_DigestInit_ex(context, EVP_sha256(), nullptr) == 1,
+           "SHA-256 is not available in OpenSSL");
+}
+
+Sha256::~Sha256() { EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(context_)); }
+
+void Sha256::Add(std::string_view data) {
+  TW_CHECK(EVP_DigestUpdate(static_cast<EVP_MD_CTX*>(context_), data.data(), data.size()) == 1,
+           "SHA-256 of {} bytes", data.size());
+}
+
+std::string Sha256::Hex() {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int length = 0;
-  const int done =
-      EVP_Digest(data.data(), data.size(), digest.data(), &length, EVP_sha256(), nullptr);
-  TW_CHECK(done == 1, "SHA-256 is not available in OpenSSL");
+  TW_CHECK(EVP_DigestFinal_ex(static_cast<EVP_MD_CTX*>(context_), digest.data(), &length) == 1,
+           "SHA-256 was asked for twice");
   std::string out;
   for (unsigned int i = 0; i < length; ++i) out += fmt::format("{:02x}", digest[i]);
   return out;
+}
+
+std::string Sha256Hex(std::string_view data) {
+  Sha256 hash;
+  hash.Add(data);
+  return hash.Hex();
 }
 
 }  // namespace tw

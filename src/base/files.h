@@ -70,4 +70,22 @@ Error SystemError(std::string_view what, const std::string& path);
 /// Lower-case hexadecimal SHA-256.
 std::string Sha256Hex(std::string_view data);
 
+/// The same of data that come piece by piece.
+class Sha256 {
+ public:
+  Sha256();
+  Sha256(const Sha256&) = delete;
+  Sha256& operator=(const Sha256&) = delete;
+  Sha256(Sha256&&) = delete;
+  Sha256& operator=(Sha256&&) = delete;
+  ~Sha256();
+
+  void Add(std::string_view data);
+  /// Of everything so far; nothing may be added afterwards.
+  std::string Hex();
+
+ private:
+  void* context_;  // OpenSSL's
+};
+
 }  // namespace tw

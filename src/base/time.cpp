@@ -24,6 +24,10 @@ Error BadTime(std::string_view text) {
       fmt::format("'{}' is no time; wanted YYYY-MM-DD or YYYY-MM-DDTHH:MM[:SS][Z|+HH:MM]", text)};
 }
 
+// Those that UnixNanos holds whole; the next instant would be one of another century.
+constexpr int kYearMin = 1678;
+constexpr int kYearMax = 2261;
+
 }  // namespace
 
 std::int64_t DaysFromCivil(CivilDate date) {
@@ -96,13 +100,16 @@ Result<CivilDate> ParseDate(std::string_view text) {
   if (text.size() != 10 || text[4] != '-' || text[7] != '-' || date.year < 0 || !IsValid(date)) {
     return Error{ErrorCode::kBadData, fmt::format("'{}' is no date; wanted YYYY-MM-DD", text)};
   }
+  if (date.year < kYearMin || date.year > kYearMax) {
+    return Error{ErrorCode::kBadData, fmt::format("'{}' is a date outside the years {} to {}", text,
+                                                  kYearMin, kYearMax)};
+  }
   return date;
 }
 
 Result<UnixNanos> ParseIso(std::string_view text) {
   const auto date = ParseDate(text.substr(0, 10));
-  // UnixNanos cannot hold years outside 1678 to 2261.
-  if (!date.ok() || date->year < 1678 || date->year > 2261) return BadTime(text);
+  if (!date.ok()) return BadTime(text);
   std::int64_t seconds = DaysFromCivil(*date) * 86400;
   std::int64_t fraction = 0;
   std::size_t pos = 10;
