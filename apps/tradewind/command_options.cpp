@@ -4,6 +4,20 @@
 #include <optional>
 
 namespace tw::app {
+namespace {
+
+// CLI11's own checks name the largest double, all 309 digits of it, as the other end of the range.
+CLI::Validator NumberFrom(bool zero_too) {
+  return {[zero_too](const std::string& text) -> std::string {
+            double value = 0;
+            const bool is_number = CLI::detail::lexical_cast(text, value);
+            if (is_number && (value > 0 || (zero_too && value == 0))) return "";
+            return "'" + text + "' is no number " + (zero_too ? "from 0 on" : "above 0");
+          },
+          zero_too ? "NONNEGATIVE" : "POSITIVE"};
+}
+
+}  // namespace
 
 Option Option::Required(bool required) {
   option_->required(required);
@@ -46,12 +60,12 @@ Option Option::Between(std::int64_t min, std::int64_t max) {
 }
 
 Option Option::Positive() {
-  option_->check(CLI::PositiveNumber);
+  option_->check(NumberFrom(false));
   return *this;
 }
 
 Option Option::NotNegative() {
-  option_->check(CLI::NonNegativeNumber);
+  option_->check(NumberFrom(true));
   return *this;
 }
 

@@ -235,6 +235,9 @@ TEST_F(OptimizeCommandTest, BadRequestsAreNamed) {
   EXPECT_EQ(Run({"optimize", "--config", bare, "--workers", "1"}), 2) << error_;
   EXPECT_NE(error_.find("search.space"), std::string::npos) << error_;
   EXPECT_EQ(Run({"worker", "--study", "nothing"}), 1);
+  EXPECT_EQ(Run({"optimize", "--config", style_, "--trials", "0"}), 2);
+  EXPECT_NE(error_.find("'0' is no number above 0"), std::string::npos) << error_;
+  EXPECT_LT(error_.size(), 200U) << error_;
   EXPECT_EQ(Run({"optimize", "--config", style_, "--storage", "mysql://u:secret@h/d"}), 2)
       << error_;
   EXPECT_EQ(error_.find("secret"), std::string::npos) << error_;
