@@ -77,7 +77,10 @@ class OpenStream {
       bool keep_alive = false;
       {
         const std::scoped_lock lock(mutex_);
-        if (ended_) return MHD_CONTENT_READER_END_OF_STREAM;
+        if (ended_) {
+          return source_->must_be_whole() ? MHD_CONTENT_READER_END_WITH_ERROR
+                                          : MHD_CONTENT_READER_END_OF_STREAM;
+        }
         ready_ = false;
         keep_alive = std::exchange(keep_alive_, false);
       }

@@ -44,6 +44,10 @@ class ServerStream {
   /// been silent for long, and should say something that the client ignores: only so is noticed
   /// that a client is gone.
   virtual std::optional<std::string> Read(bool keep_alive) = 0;
+
+  /// A file rather than news: when the server ends it early, the connection is broken off, so that
+  /// nobody takes its beginning for the whole.
+  virtual bool must_be_whole() const { return false; }
 };
 
 struct ServerResponse {

@@ -111,7 +111,11 @@ struct Feed {
 
 class FeedStream final : public ServerStream {
  public:
-  explicit FeedStream(Feed& feed) : feed_(feed) { ++feed_.alive; }
+  explicit FeedStream(Feed& feed, bool is_file = false) : feed_(feed), is_file_(is_file) {
+    ++feed_.alive;
+  }
+
+  bool must_be_whole() const override { return is_file_; }
 
   FeedStream(const FeedStream&) = delete;
   FeedStream& operator=(const FeedStream&) = delete;
@@ -135,6 +139,7 @@ class FeedStream final : public ServerStream {
 
  private:
   Feed& feed_;
+  bool is_file_;
   std::size_t next_ = 0;
 };
 
@@ -154,8 +159,8 @@ class HttpServerTest : public ::testing::Test {
   ServerResponse Handle(const ServerRequest& request) {
     ServerResponse response;
     response.headers = {{"X-Test", "yes"}};
-    if (request.target == "/stream") {
-      response.stream = std::make_unique<FeedStream>(feed_);
+    if (request.target == "/stream" || request.target == "/file") {
+      response.stream = std::make_unique<FeedStream>(feed_, request.target == "/file");
       return response;
     }
     if (request.target == "/slow") {
@@ -258,6 +263,18 @@ TEST_F(HttpServerTest, StreamsUntilTheEnd) {
   EXPECT_NE(rest.find("last\n"), std::string::npos);
   EXPECT_TRUE(client.closed());
   EXPECT_TRUE(Eventually([this] { return feed_.alive == 0; }));
+}
+
+TEST_F(HttpServerTest, AFileThatTheServerEndsEarlyIsBrokenOff) {
+  Start();
+  feed_.Add("some of it\n");
+  RawClient client(server_->port());
+  client.Send("GET /file HTTP/1.1\r\n" + std::string(kClose) + "\r\n");
+  EXPECT_NE(client.ReadUntil("some of it\n").find("some of it\n"), std::string::npos);
+  server_->Stop();
+  const std::string rest = client.ReadAll();
+  EXPECT_EQ(rest.find("0\r\n\r\n"), std::string::npos) << "nobody may take it for the whole";
+  EXPECT_TRUE(client.closed());
 }
 
 TEST_F(HttpServerTest, TwoHundredStreamsNeedNoThreadEach) {
