@@ -235,6 +235,23 @@ Result<FeatureMatrix> FeatureSet::Batch(const store::BarTable& bars, std::int64_
   const auto size = static_cast<std::int64_t>(bars.size());
   TW_CHECK(0 <= first_bar && first_bar <= end_bar && end_bar <= size, "bars [{}, {}) of {}",
            first_bar, end_bar, size);
+  return Compute(TW_TRY(CalendarRows(bars)), first_bar, end_bar,
+                 [&bars](std::size_t bar) { return ValuesOf(bars, bar); });
+}
+
+Result<FeatureBlocks> FeatureSet::Blocks(const store::BarTable& bars) const {
+  return FeatureBlocks(*this, bars, TW_TRY(CalendarRows(bars)));
+}
+
+FeatureMatrix FeatureBlocks::Rows(std::int64_t first_bar, std::int64_t end_bar) const {
+  TW_CHECK(
+      0 <= first_bar && first_bar <= end_bar && end_bar <= static_cast<std::int64_t>(rows_.size()),
+      "bars [{}, {}) of {}", first_bar, end_bar, rows_.size());
+  return set_.Compute(rows_, first_bar, end_bar,
+                      [this](std::size_t bar) { return ValuesOf(*bars_, bar); });
+}
+
+Result<std::vector<std::int64_t>> FeatureSet::CalendarRows(const store::BarTable& bars) const {
   if (bars.timeframe != timeframe_) {
     return Error{ErrorCode::kBadData,
                  fmt::format("features for {} bars given {} bars of {}", timeframe_.name(),
@@ -242,7 +259,7 @@ Result<FeatureMatrix> FeatureSet::Batch(const store::BarTable& bars, std::int64_
   }
   TW_TRY(CheckColumns(bars));
   std::vector<std::int64_t> rows;
-  if (size > 0) {
+  if (bars.size() > 0) {
     const GridCalendar calendar(timeframe_, bars.open_time.front(), bars.open_time.back());
     const std::int64_t origin = calendar.AbsoluteRow(0);
     rows.reserve(bars.size());
@@ -257,8 +274,7 @@ Result<FeatureMatrix> FeatureSet::Batch(const store::BarTable& bars, std::int64_
       rows.push_back(origin + row);
     }
   }
-  return Compute(rows, first_bar, end_bar,
-                 [&bars](std::size_t bar) { return ValuesOf(bars, bar); });
+  return rows;
 }
 
 FeatureMatrix FeatureSet::BatchRows(std::span<const std::int64_t> absolute_rows,

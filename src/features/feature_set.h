@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -74,6 +75,8 @@ class FeatureStream {
   std::int64_t last_row_ = std::numeric_limits<std::int64_t>::min();
 };
 
+class FeatureBlocks;
+
 /// A compiled set of formulas.
 ///
 /// Row t, at the close of bar t, is a function of the calendar rows t - lookback() .. t, in every
@@ -128,12 +131,19 @@ class FeatureSet {
   FeatureMatrix BatchRows(std::span<const std::int64_t> absolute_rows,
                           std::span<const BarValues> bars) const;
 
+  /// The rows of Batch, as many at a time as they are asked for: for tables whose matrix is too
+  /// large to hold. Borrows `bars`. Errors: as Batch.
+  Result<FeatureBlocks> Blocks(const store::BarTable& bars) const;
+
   FeatureStream NewStream() const;
 
  private:
+  friend class FeatureBlocks;
   FeatureSet() = default;
 
   Result<void> CheckColumns(const store::BarTable& bars) const;
+  /// Calendar rows of all bars. Errors: as Batch.
+  Result<std::vector<std::int64_t>> CalendarRows(const store::BarTable& bars) const;
   template <class BarAt>
   FeatureMatrix Compute(std::span<const std::int64_t> rows, std::int64_t first, std::int64_t end,
                         BarAt bar_at) const;
@@ -145,6 +155,23 @@ class FeatureSet {
   std::int64_t lookback_ = 0;
   std::int64_t warmup_ = 0;
   std::string fingerprint_;
+};
+
+/// Made by FeatureSet::Blocks. Const calls are safe together.
+class FeatureBlocks {
+ public:
+  /// Of the bars [first_bar, end_bar).
+  FeatureMatrix Rows(std::int64_t first_bar, std::int64_t end_bar) const;
+
+ private:
+  friend class FeatureSet;
+
+  FeatureBlocks(FeatureSet set, const store::BarTable& bars, std::vector<std::int64_t> rows)
+      : set_(std::move(set)), bars_(&bars), rows_(std::move(rows)) {}
+
+  FeatureSet set_;
+  const store::BarTable* bars_;
+  std::vector<std::int64_t> rows_;
 };
 
 }  // namespace tw::features

@@ -327,6 +327,15 @@ TEST(FeatureSetTest, ABarTableIsLaidOnTheCalendar) {
   for (std::int64_t bar = 0; bar < 3; ++bar)
     EXPECT_TRUE(SameBits(part.row(bar), result.row(bar + 4)));
   EXPECT_EQ(part.first_valid_bar, 0);
+  // Block by block, in any order and of any size.
+  const FeatureBlocks blocks = set.Blocks(table).value();
+  for (const auto& [first, end] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+           {4, 7}, {0, 1}, {1, 4}, {6, 7}, {0, 7}, {3, 3}}) {
+    const FeatureMatrix block = blocks.Rows(first, end);
+    ASSERT_EQ(block.rows, end - first);
+    for (std::int64_t bar = first; bar < end; ++bar)
+      EXPECT_TRUE(SameBits(block.row(bar - first), result.row(bar)));
+  }
 }
 
 TEST(FeatureSetTest, MissingColumnsAndForeignBarsAreErrors) {

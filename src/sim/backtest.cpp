@@ -337,7 +337,7 @@ Result<BacktestResult> RunBacktest(const World& world, std::span<const double> t
   });
 }
 
-Result<PolicyRun> RunPolicy(const World& world, const FeatureView& features, rl::Policy& policy,
+Result<PolicyRun> RunPolicy(const World& world, const FeatureRows& features, rl::Policy& policy,
                             std::int64_t first_row, std::int64_t last_row) {
   TW_TRY(CheckRange(world, first_row, last_row));
   const int width = features.cols + kAccountFeatures;
@@ -359,7 +359,9 @@ Result<PolicyRun> RunPolicy(const World& world, const FeatureView& features, rl:
   PolicyRun run;
   run.targets.assign(static_cast<std::size_t>(last_row - first_row + 1), 0.0);
   run.result = Run(world, first_row, last_row, [&](std::int64_t row, const Account& account) {
-    WriteObservation(world, features, account, row, observation.data());
+    features.write(row, std::span(observation).first(static_cast<std::size_t>(features.cols)));
+    WriteAccountFeatures(world, world.bars[static_cast<std::size_t>(row)], account, row,
+                         observation.data() + features.cols);
     float action = 0;
     policy.ActDeterministic(observation, std::span<float>(&action, 1));
     const double exposure = ExposureOf(kind, action);
@@ -367,6 +369,16 @@ Result<PolicyRun> RunPolicy(const World& world, const FeatureView& features, rl:
     return exposure;
   });
   return run;
+}
+
+Result<PolicyRun> RunPolicy(const World& world, const FeatureView& features, rl::Policy& policy,
+                            std::int64_t first_row, std::int64_t last_row) {
+  const FeatureRows rows{.rows = features.rows,
+                         .cols = features.cols,
+                         .write = [&features](std::int64_t row, std::span<float> out) {
+                           CopyFloats(features.row(row), features.cols, out.data());
+                         }};
+  return RunPolicy(world, rows, policy, first_row, last_row);
 }
 
 }  // namespace tw::sim

@@ -134,5 +134,8 @@ struct PolicyRun {
 /// not the world's.
 Result<PolicyRun> RunPolicy(const World& world, const FeatureView& features, rl::Policy& policy,
                             std::int64_t first_row, std::int64_t last_row);
+/// The same, with no row in memory but the one that the policy looks at.
+Result<PolicyRun> RunPolicy(const World& world, const FeatureRows& features, rl::Policy& policy,
+                            std::int64_t first_row, std::int64_t last_row);
 
 }  // namespace tw::sim

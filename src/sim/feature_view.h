@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <span>
 
 namespace tw::sim {
 
@@ -13,6 +15,13 @@ struct FeatureView {
   std::int64_t stride = 0;  // floats from one row to the next, >= cols
 
   const float* row(std::int64_t index) const { return data + index * stride; }
+};
+
+/// Feature rows that are made as they are asked for, in ascending order and each once.
+struct FeatureRows {
+  std::int64_t rows = 0;  // equal to the world's bars
+  int cols = 0;
+  std::function<void(std::int64_t row, std::span<float> out)> write;  // out has cols places
 };
 
 /// Bars [begin, end).

@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/check.h"
 #include "market/fx_calendar.h"
 #include "trading/conversion.h"
 #include "trading/costs.h"
@@ -28,9 +29,21 @@ constexpr std::int64_t kMaxRateAge = 7 * 24 * kNanosPerHour;
 struct TwoSided {
   std::vector<UnixNanos> open_time;
   std::vector<UnixNanos> close_time;
-  store::OhlcColumns bid;
-  store::OhlcColumns ask;
+  std::vector<WorldBar> bars;
   std::int64_t crossed = 0;
+};
+
+/// Prices of one side of a bar, millionths.
+struct Ohlc {
+  std::int64_t open = 0;
+  std::int64_t high = 0;
+  std::int64_t low = 0;
+  std::int64_t close = 0;
+};
+
+struct SidedBar {
+  Ohlc bid;
+  Ohlc ask;
 };
 
 UnixNanos CloseTimeOf(Timeframe timeframe, UnixNanos open) {
@@ -50,32 +63,28 @@ Error RowError(const BarTable& bars, std::size_t row, std::string_view what) {
                                            FormatIso(bars.open_time[row]), what)};
 }
 
-bool Consistent(const store::OhlcColumns& c, std::size_t i) {
-  return c.low[i] > 0 && c.low[i] <= std::min(c.open[i], c.close[i]) &&
-         c.high[i] >= std::max(c.open[i], c.close[i]);
+Ohlc At(const store::OhlcColumns& columns, std::size_t i) {
+  return {columns.open[i], columns.high[i], columns.low[i], columns.close[i]};
 }
 
-Result<void> CheckBars(const BarTable& bars) {
-  for (std::size_t i = 0; i < bars.size(); ++i) {
-    if (i > 0 && !(bars.open_time[i - 1] < bars.open_time[i]))
-      return RowError(bars, i, "is not after the bar before");
-    if (!Consistent(bars.price, i) || (bars.has_ask() && !Consistent(bars.ask, i))) {
-      return RowError(bars, i, "high, low, open and close contradict each other");
-    }
+bool Consistent(const Ohlc& c) {
+  return c.low > 0 && c.low <= std::min(c.open, c.close) && c.high >= std::max(c.open, c.close);
+}
+
+Result<void> CheckBar(const BarTable& bars, std::size_t i, bool is_first) {
+  if (!is_first && !(bars.open_time[i - 1] < bars.open_time[i]))
+    return RowError(bars, i, "is not after the bar before");
+  if (!Consistent(At(bars.price, i)) || (bars.has_ask() && !Consistent(At(bars.ask, i)))) {
+    return RowError(bars, i, "high, low, open and close contradict each other");
   }
   return {};
 }
 
-void Resize(store::OhlcColumns& columns, std::size_t size) {
-  columns.open.resize(size);
-  columns.high.resize(size);
-  columns.low.resize(size);
-  columns.close.resize(size);
-}
-
 /// Recorded sides, widened around their mid by the multiplier; an ask below its bid is lifted to
-/// it.
-void FillRecorded(const BarTable& bars, double multiplier, TwoSided& out) {
+/// it and counted at the open and the close.
+SidedBar RecordedBar(const BarTable& bars, std::size_t i, double multiplier,
+                     std::int64_t& crossed) {
+  SidedBar bar{At(bars.price, i), At(bars.ask, i)};
   const auto widen = [&](std::int64_t& bid, std::int64_t& ask) {
     if (ask < bid) ask = bid;
     if (multiplier == 1.0) return;
@@ -84,65 +93,106 @@ void FillRecorded(const BarTable& bars, double multiplier, TwoSided& out) {
     bid -= extra / 2;
     ask += extra - extra / 2;
   };
-  out.bid = bars.price;
-  out.ask = bars.ask;
-  for (std::size_t i = 0; i < bars.size(); ++i) {
-    out.crossed += out.ask.open[i] < out.bid.open[i] ? 1 : 0;
-    out.crossed += out.ask.close[i] < out.bid.close[i] ? 1 : 0;
-    widen(out.bid.open[i], out.ask.open[i]);
-    widen(out.bid.close[i], out.ask.close[i]);
-    widen(out.bid.high[i], out.ask.high[i]);
-    widen(out.bid.low[i], out.ask.low[i]);
-  }
+  crossed += bar.ask.open < bar.bid.open ? 1 : 0;
+  crossed += bar.ask.close < bar.bid.close ? 1 : 0;
+  widen(bar.bid.open, bar.ask.open);
+  widen(bar.bid.close, bar.ask.close);
+  widen(bar.bid.high, bar.ask.high);
+  widen(bar.bid.low, bar.ask.low);
+  return bar;
 }
+
+/// The model's spread; the last one asked for is remembered.
+class SpreadAtTimes {
+ public:
+  SpreadAtTimes(const trading::CostConfig& costs, const Instrument& instrument)
+      : model_(costs, instrument) {}
+
+  std::int64_t At(UnixNanos time) {
+    if (time != time_ || !known_) {
+      spread_ = model_.MicrosAt(time);
+      time_ = time;
+      known_ = true;
+    }
+    return spread_;
+  }
+
+ private:
+  trading::SpreadModel model_;
+  UnixNanos time_;
+  std::int64_t spread_ = 0;
+  bool known_ = false;
+};
 
 /// One side recorded, the other a modelled spread away: that of the open, of the close, and of the
 /// bar's middle for high and low. A spread that the source states (a bar's minimum) is a lower
 /// bound.
-void FillModelled(const BarTable& bars, const trading::CostConfig& costs, TwoSided& out) {
-  const trading::SpreadModel model(costs, bars.instrument);
-  Resize(out.bid, bars.size());
-  Resize(out.ask, bars.size());
-  for (std::size_t i = 0; i < bars.size(); ++i) {
-    const UnixNanos open = out.open_time[i];
-    const UnixNanos middle = open.PlusNanos(NanosBetween(open, out.close_time[i]) / 2);
-    const std::int64_t stated = bars.spread.empty() ? 0 : bars.spread[i];
-    const auto split = [&](std::int64_t price, UnixNanos time, std::int64_t& bid,
-                           std::int64_t& ask) {
-      const std::int64_t spread = std::max(model.MicrosAt(time), stated);
-      const std::int64_t below = bars.side == Side::kBid   ? 0
-                                 : bars.side == Side::kAsk ? spread
-                                                           : spread / 2;
-      bid = price - below;
-      ask = bid + spread;
-    };
-    split(bars.price.open[i], open, out.bid.open[i], out.ask.open[i]);
-    split(bars.price.high[i], middle, out.bid.high[i], out.ask.high[i]);
-    split(bars.price.low[i], middle, out.bid.low[i], out.ask.low[i]);
-    split(bars.price.close[i], out.close_time[i], out.bid.close[i], out.ask.close[i]);
-  }
+SidedBar ModelledBar(const BarTable& bars, std::size_t i, UnixNanos close, SpreadAtTimes& spreads) {
+  const UnixNanos open = bars.open_time[i];
+  const UnixNanos middle = open.PlusNanos(NanosBetween(open, close) / 2);
+  const std::int64_t stated = bars.spread.empty() ? 0 : bars.spread[i];
+  const auto spread_at = [&](UnixNanos time) { return std::max(spreads.At(time), stated); };
+  SidedBar bar;
+  const auto split = [&](std::int64_t price, std::int64_t spread, std::int64_t& bid,
+                         std::int64_t& ask) {
+    const std::int64_t below = bars.side == Side::kBid   ? 0
+                               : bars.side == Side::kAsk ? spread
+                                                         : spread / 2;
+    bid = price - below;
+    ask = bid + spread;
+  };
+  // In the order of their times: a bar mostly opens when the one before closed.
+  split(bars.price.open[i], spread_at(open), bar.bid.open, bar.ask.open);
+  const std::int64_t inside = spread_at(middle);
+  split(bars.price.high[i], inside, bar.bid.high, bar.ask.high);
+  split(bars.price.low[i], inside, bar.bid.low, bar.ask.low);
+  split(bars.price.close[i], spread_at(close), bar.bid.close, bar.ask.close);
+  return bar;
 }
 
-Result<TwoSided> MakeTwoSided(const BarTable& bars, const trading::CostConfig& costs) {
-  TW_TRY(CheckBars(bars));
+/// False when a price is too far from the bid's open for the kernel's differences.
+bool Pack(const SidedBar& sides, WorldBar& bar) {
+  constexpr std::int64_t kLimit = std::numeric_limits<std::int32_t>::max();
+  bool fits = true;
+  bar.bid_open = sides.bid.open;
+  const auto offset = [&](std::int64_t price) {
+    const std::int64_t difference = price - bar.bid_open;
+    fits = fits && difference <= kLimit && difference >= -kLimit;
+    return static_cast<std::int32_t>(difference);
+  };
+  bar.bid_high = offset(sides.bid.high);
+  bar.bid_low = offset(sides.bid.low);
+  bar.bid_close = offset(sides.bid.close);
+  bar.ask_open = offset(sides.ask.open);
+  bar.ask_high = offset(sides.ask.high);
+  bar.ask_low = offset(sides.ask.low);
+  bar.ask_close = offset(sides.ask.close);
+  return fits;
+}
+
+Result<TwoSided> MakeTwoSided(const BarTable& bars, RowRange rows,
+                              const trading::CostConfig& costs) {
+  SpreadAtTimes spreads(costs, bars.instrument);
+  const auto begin = static_cast<std::size_t>(rows.begin);
+  const auto end = static_cast<std::size_t>(rows.end);
   TwoSided out;
-  out.open_time = bars.open_time;
-  out.close_time.reserve(bars.size());
-  for (const UnixNanos open : bars.open_time)
-    out.close_time.push_back(CloseTimeOf(bars.timeframe, open));
-  if (bars.has_ask()) {
-    FillRecorded(bars, costs.spread_multiplier, out);
-  } else {
-    FillModelled(bars, costs, out);
-  }
-  for (store::OhlcColumns* side : {&out.bid, &out.ask}) {
-    for (std::size_t i = 0; i < bars.size(); ++i) {
+  out.open_time.assign(bars.open_time.begin() + rows.begin, bars.open_time.begin() + rows.end);
+  out.close_time.reserve(end - begin);
+  out.bars.resize(end - begin);
+  for (std::size_t i = begin; i < end; ++i) {
+    TW_TRY(CheckBar(bars, i, i == begin));
+    out.close_time.push_back(CloseTimeOf(bars.timeframe, bars.open_time[i]));
+    SidedBar bar = bars.has_ask() ? RecordedBar(bars, i, costs.spread_multiplier, out.crossed)
+                                  : ModelledBar(bars, i, out.close_time.back(), spreads);
+    for (Ohlc* side : {&bar.bid, &bar.ask}) {
       // A spread that is wider at the open than inside must not leave the range without its own
       // open.
-      side->high[i] = std::max({side->high[i], side->open[i], side->close[i]});
-      side->low[i] = std::min({side->low[i], side->open[i], side->close[i]});
-      if (side->low[i] <= 0) return RowError(bars, i, "the spread is wider than the price");
+      side->high = std::max({side->high, side->open, side->close});
+      side->low = std::min({side->low, side->open, side->close});
+      if (side->low <= 0) return RowError(bars, i, "the spread is wider than the price");
     }
+    if (!Pack(bar, out.bars[i - begin]))
+      return RowError(bars, i, "prices move by more than 2147 inside one bar");
   }
   return out;
 }
@@ -170,8 +220,15 @@ ConversionRates Chain(const ConversionRates& a, const ConversionRates& b) {
           .mid = trading::MulShiftFloor(a.mid, b.mid, trading::kRateShift)};
 }
 
+/// A conversion pair's quotes; borrowed.
+struct Quotes {
+  std::span<const UnixNanos> open_time;
+  std::span<const UnixNanos> close_time;
+  std::span<const WorldBar> bars;
+};
+
 /// The quotes of one conversion pair at the opens and closes of the world's bars.
-Result<void> ChainLeg(const World& world, const trading::ConversionLeg& leg, const TwoSided& pair,
+Result<void> ChainLeg(const World& world, const trading::ConversionLeg& leg, const Quotes& pair,
                       std::vector<ConversionRates>& opens, std::vector<ConversionRates>& closes) {
   std::size_t closed = 0;  // bars of the pair that closed at or before the instant
   const auto advance = [&](UnixNanos time) {
@@ -190,7 +247,8 @@ Result<void> ChainLeg(const World& world, const trading::ConversionLeg& leg, con
               world.instrument.symbol, leg.symbol, world.instrument.quote.code(),
               world.account_currency.code(), FormatIso(time), known)};
     }
-    return LegRates(pair.bid.close[closed - 1], pair.ask.close[closed - 1], leg.divide);
+    const WorldBar& last = pair.bars[closed - 1];
+    return LegRates(last.BidClose(), last.AskClose(), leg.divide);
   };
   for (std::size_t i = 0; i < world.bars.size(); ++i) {
     const UnixNanos open = world.open_time[i];
@@ -200,9 +258,9 @@ Result<void> ChainLeg(const World& world, const trading::ConversionLeg& leg, con
                       pair.open_time.begin();
     const auto at = static_cast<std::size_t>(same);
     const bool opens_now = at < pair.open_time.size() && pair.open_time[at] == open;
-    opens[i] =
-        Chain(opens[i], opens_now ? LegRates(pair.bid.open[at], pair.ask.open[at], leg.divide)
-                                  : TW_TRY(last_close(open)));
+    opens[i] = Chain(
+        opens[i], opens_now ? LegRates(pair.bars[at].BidOpen(), pair.bars[at].AskOpen(), leg.divide)
+                            : TW_TRY(last_close(open)));
     advance(world.close_time[i]);
     closes[i] = Chain(closes[i], TW_TRY(last_close(world.close_time[i])));
   }
@@ -217,8 +275,8 @@ void AddMarkup(double markup, std::vector<ConversionRates>& rates) {
   }
 }
 
-Result<void> FillConversion(const BarTable& bars, const TwoSided& own,
-                            std::span<const BarTable* const> conversions, World& world) {
+Result<void> FillConversion(const BarTable& bars, std::span<const BarTable* const> conversions,
+                            World& world) {
   std::vector<std::string> available = {bars.instrument.symbol};
   for (const BarTable* table : conversions) available.push_back(table->instrument.symbol);
   world.conversion =
@@ -229,43 +287,23 @@ Result<void> FillConversion(const BarTable& bars, const TwoSided& own,
   world.close_rates.assign(world.bars.size(), {});
   for (const trading::ConversionLeg& leg : world.conversion) {
     if (leg.symbol == bars.instrument.symbol) {
+      const Quotes own{world.open_time, world.close_time, world.bars};
       TW_TRY(ChainLeg(world, leg, own, world.open_rates, world.close_rates));
       continue;
     }
     const auto found =
         std::find_if(conversions.begin(), conversions.end(),
                      [&](const BarTable* table) { return table->instrument.symbol == leg.symbol; });
-    const TwoSided pair = TW_TRY(MakeTwoSided(**found, world.config.costs));
-    TW_TRY(ChainLeg(world, leg, pair, world.open_rates, world.close_rates));
+    const RowRange all{0, static_cast<std::int64_t>((*found)->size())};
+    const TwoSided pair = TW_TRY(MakeTwoSided(**found, all, world.config.costs));
+    TW_TRY(ChainLeg(world, leg, {pair.open_time, pair.close_time, pair.bars}, world.open_rates,
+                    world.close_rates));
   }
   AddMarkup(world.config.conversion_markup, world.open_rates);
   AddMarkup(world.config.conversion_markup, world.close_rates);
   for (std::size_t i = 0; i < world.bars.size(); ++i) {
     world.bars[i].open_rate = world.open_rates[i].mid;
     world.bars[i].close_rate = world.close_rates[i].mid;
-  }
-  return {};
-}
-
-Result<void> FillPrices(const BarTable& bars, const TwoSided& sides, World& world) {
-  constexpr std::int64_t kLimit = std::numeric_limits<std::int32_t>::max();
-  bool fits = true;
-  for (std::size_t i = 0; i < bars.size(); ++i) {
-    WorldBar& bar = world.bars[i];
-    bar.bid_open = sides.bid.open[i];
-    const auto offset = [&](std::int64_t price) {
-      const std::int64_t difference = price - bar.bid_open;
-      fits = fits && difference <= kLimit && difference >= -kLimit;
-      return static_cast<std::int32_t>(difference);
-    };
-    bar.bid_high = offset(sides.bid.high[i]);
-    bar.bid_low = offset(sides.bid.low[i]);
-    bar.bid_close = offset(sides.bid.close[i]);
-    bar.ask_open = offset(sides.ask.open[i]);
-    bar.ask_high = offset(sides.ask.high[i]);
-    bar.ask_low = offset(sides.ask.low[i]);
-    bar.ask_close = offset(sides.ask.close[i]);
-    if (!fits) return RowError(bars, i, "prices move by more than 2147 inside one bar");
   }
   return {};
 }
@@ -371,8 +409,13 @@ RowRange World::RowsClosedIn(UnixNanos from, UnixNanos to) const {
 }
 
 Result<World> World::Build(const BarTable& bars, std::span<const BarTable* const> conversions,
-                           const WorldConfig& config, const trading::InterestTable& rates) {
-  if (bars.size() == 0) {
+                           const WorldConfig& config, const trading::InterestTable& rates,
+                           std::optional<RowRange> rows) {
+  const RowRange all{0, static_cast<std::int64_t>(bars.size())};
+  const RowRange used = rows.value_or(all);
+  TW_CHECK(0 <= used.begin && used.begin <= used.end && used.end <= all.end, "bars [{}, {}) of {}",
+           used.begin, used.end, all.end);
+  if (used.begin == used.end) {
     return Error{ErrorCode::kBadData, fmt::format("{}: no bars", bars.instrument.symbol)};
   }
   if (bars.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
@@ -385,13 +428,12 @@ Result<World> World::Build(const BarTable& bars, std::span<const BarTable* const
   world.config = config;
   world.account_currency = TW_TRY(Currency::Parse(config.currency));
   world.recorded_spread = bars.has_ask();
-  TwoSided sides = TW_TRY(MakeTwoSided(bars, config.costs));
+  TwoSided sides = TW_TRY(MakeTwoSided(bars, used, config.costs));
   world.crossed_quotes = sides.crossed;
-  world.bars.resize(bars.size());
-  world.open_time = sides.open_time;
-  world.close_time = sides.close_time;
-  TW_TRY(FillPrices(bars, sides, world));
-  TW_TRY(FillConversion(bars, sides, conversions, world));
+  world.bars = std::move(sides.bars);
+  world.open_time = std::move(sides.open_time);
+  world.close_time = std::move(sides.close_time);
+  TW_TRY(FillConversion(bars, conversions, world));
   FillGaps(world);
   TW_TRY(FillFinancing(rates, world));
   FillParams(world);
@@ -399,11 +441,11 @@ Result<World> World::Build(const BarTable& bars, std::span<const BarTable* const
 }
 
 Result<World> World::Build(const BarTable& bars, std::span<const BarTable* const> conversions,
-                           const WorldConfig& config) {
+                           const WorldConfig& config, std::optional<RowRange> rows) {
   const trading::InterestTable rates = config.financing.mode == trading::FinancingMode::kOff
                                            ? trading::InterestTable()
                                            : TW_TRY(trading::InterestTable::BuiltIn());
-  return Build(bars, conversions, config, rates);
+  return Build(bars, conversions, config, rates, rows);
 }
 
 }  // namespace tw::sim

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -110,16 +111,18 @@ struct World {
   RowRange RowsClosedIn(UnixNanos from, UnixNanos to) const;
 
   /// `conversions` are bars of other instruments, for currencies that need them; the traded bars
-  /// serve too. Errors: kBadData (bars out of order, a price out of range, interest rates or a
-  /// conversion rate missing on a date, always naming it), kNotFound (no pair to convert by, with
-  /// the pairs to import), kConfig.
+  /// serve too. Of `bars` only `rows` when they are given. Errors: kBadData (bars out of order, a
+  /// price out of range, interest rates or a conversion rate missing on a date, always naming it),
+  /// kNotFound (no pair to convert by, with the pairs to import), kConfig.
   static Result<World> Build(const store::BarTable& bars,
                              std::span<const store::BarTable* const> conversions,
-                             const WorldConfig& config, const trading::InterestTable& rates);
+                             const WorldConfig& config, const trading::InterestTable& rates,
+                             std::optional<RowRange> rows = std::nullopt);
   /// The same with the interest rates that ship.
   static Result<World> Build(const store::BarTable& bars,
                              std::span<const store::BarTable* const> conversions,
-                             const WorldConfig& config);
+                             const WorldConfig& config,
+                             std::optional<RowRange> rows = std::nullopt);
 };
 
 }  // namespace tw::sim

@@ -1,5 +1,6 @@
 #include "sim/world.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -73,6 +74,30 @@ TEST(WorldTest, SidesAreToldApart) {
   const World mid = world(Side::kMid);
   EXPECT_EQ(mid.bars[0].BidOpen(), 1'099'950);
   EXPECT_EQ(mid.bars[0].AskOpen(), 1'100'050);
+}
+
+TEST(WorldTest, APartOfTheBarsIsWhatItIsInTheWhole) {
+  BarWriter bars("EURUSD", Timeframe::Minutes(60), Side::kBid);
+  for (int hour = 0; hour < 24; ++hour)
+    bars.Add(fmt::format("2024-01-10T{:02}:00:00Z", hour), 1.1, 1.2, 1.0, 1.15);
+  const store::BarTable table = bars.table();
+  const WorldConfig config = DefaultWorldConfig().value();
+  const World whole = World::Build(table, {}, config).value();
+  const World part = World::Build(table, {}, config, RowRange{5, 23}).value();
+  ASSERT_EQ(part.rows(), 18);
+  for (std::size_t i = 0; i < 18; ++i) {
+    EXPECT_EQ(part.open_time[i], whole.open_time[i + 5]);
+    EXPECT_EQ(part.close_time[i], whole.close_time[i + 5]);
+    const WorldBar& bar = part.bars[i];
+    const WorldBar& same = whole.bars[i + 5];
+    EXPECT_EQ(bar.BidOpen(), same.BidOpen());
+    EXPECT_EQ(bar.AskOpen(), same.AskOpen());
+    EXPECT_EQ(bar.AskHigh(), same.AskHigh());
+    EXPECT_EQ(bar.BidLow(), same.BidLow());
+    EXPECT_EQ(bar.AskClose(), same.AskClose());
+    EXPECT_EQ(bar.trade_cost, same.trade_cost);
+  }
+  EXPECT_FALSE(World::Build(table, {}, config, RowRange{7, 7}).ok());
 }
 
 TEST(WorldTest, WideSpreadAtTheOpenStaysInsideTheRange) {

@@ -67,9 +67,11 @@ Result<TradedStretch> TradeModel(const ModelPackage& model, const Dataset& data,
                  "the style's features are not those that the model learned with"};
   }
   WatchedPolicy policy(TW_TRY(model.MakePolicy()), options, bars.size());
-  const ScaledFeatures scaled = Scale(data.features, model.normaliser);
+  const RawRow known = [&data](std::int64_t row) { return data.features.row(row); };
+  const RawRow& raw = options.feature_row ? options.feature_row : known;
+  const sim::FeatureRows rows = ScaledRows(data.features, raw, model.normaliser);
   sim::PolicyRun run =
-      TW_TRY(sim::RunPolicy(data.world, scaled.view(), policy, bars.begin - 1, bars.end - 1));
+      TW_TRY(sim::RunPolicy(data.world, rows, policy, bars.begin - 1, bars.end - 1));
   if (options.stop.stop_requested()) return Stopped();
   TradedStretch stretch;
   stretch.targets = std::move(run.targets);
@@ -249,22 +251,21 @@ Result<BacktestReport> RunBacktestRequest(const BacktestRequest& request, const 
       {std::move(outcome)}, std::move(data), std::move(style.style), std::move(style.yaml)};
 }
 
-Result<std::string> RenderBacktest(const BacktestOutcome& outcome, const Dataset& data,
-                                   const std::string& currency, const std::string& title,
-                                   const std::string& program) {
-  eval::ReportInput input = TW_TRY(ReportOf(data, outcome.stretch, currency));
-  input.title = title;
-  input.subtitle =
-      fmt::format("{} {}, {} to {}", data.world.instrument.symbol, data.world.timeframe.name(),
-                  FormatIso(input.equity.times.front()).substr(0, 10),
-                  FormatIso(input.equity.times.back()).substr(0, 10));
+Result<std::string> RenderBacktest(const BacktestOutcome& outcome, const MarkSource& marks,
+                                   const BacktestPage& page) {
+  eval::ReportInput input = ReportOf(page.instrument, marks, outcome.stretch.result,
+                                     outcome.stretch.daily, page.currency);
+  input.title = page.title;
+  input.subtitle = fmt::format("{} {}, {} to {}", page.instrument.symbol, page.timeframe.name(),
+                               FormatIso(input.equity.times.front()).substr(0, 10),
+                               FormatIso(input.equity.times.back()).substr(0, 10));
   input.tone = eval::VerdictTone::kNeutral;
   const eval::Metric* sharpe = eval::Find(outcome.metrics, "sharpe");
   input.verdict = fmt::format(
       "A backtest{}, not a verdict: {:+.2f} {} after costs.",
       outcome.bars_learned_from > 0 ? " on bars that the model learned from" : "",
       static_cast<double>(outcome.stretch.result.totals.net) / static_cast<double>(kMicros),
-      currency);
+      page.currency);
   input.verdict_lines = outcome.notes;
   if (sharpe != nullptr && sharpe->value && sharpe->ci95) {
     input.verdict_lines.push_back(fmt::format("Sharpe ratio {:.2f}, 95% interval {:.2f} to {:.2f}.",
@@ -273,15 +274,21 @@ Result<std::string> RenderBacktest(const BacktestOutcome& outcome, const Dataset
   }
   input.metrics = outcome.metrics;
   eval::ReportFactGroup facts{.title = "Data",
-                              .facts = {{"SHA-256 of the bars", data.bars_sha256}}};
+                              .facts = {{"SHA-256 of the bars", page.bars_sha256}}};
   input.fingerprint = {facts};
-  input.footer = program;
+  input.footer = page.program;
   return eval::RenderReport(input);
 }
 
 Result<std::string> RenderBacktest(const BacktestReport& report, const std::string& title,
                                    const std::string& program) {
-  return RenderBacktest(report, report.data, report.style.world.currency, title, program);
+  return RenderBacktest(report, StretchMarks(report.data, report.stretch),
+                        {.instrument = report.data.world.instrument,
+                         .timeframe = report.data.world.timeframe,
+                         .bars_sha256 = report.data.bars_sha256,
+                         .currency = report.style.world.currency,
+                         .title = title,
+                         .program = program});
 }
 
 }  // namespace tw::training

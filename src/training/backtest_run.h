@@ -12,6 +12,7 @@
 #include "store/store.h"
 #include "tracking/ledger.h"
 #include "training/dataset.h"
+#include "training/mark_source.h"
 #include "training/model_package.h"
 #include "training/walk_forward.h"
 
@@ -62,6 +63,8 @@ struct BacktestOptions {
   /// On the calling thread, every thousand decisions or so.
   std::function<void(std::int64_t done, std::int64_t total)> on_progress = {};
   std::function<void()> on_traded = {};  // trading is over, measuring begins
+  /// Makes the rows of a Dataset without values; they are asked for in ascending order.
+  RawRow feature_row = {};
 };
 
 /// Trades a period of data that are prepared already, with the costs of their world. Counts as
@@ -90,9 +93,18 @@ Result<BacktestReport> RunBacktestRequest(const BacktestRequest& request, const 
                                           tracking::TrialLedger& ledger);
 
 /// The report of a backtest, for the browser.
-Result<std::string> RenderBacktest(const BacktestOutcome& outcome, const Dataset& data,
-                                   const std::string& currency, const std::string& title,
-                                   const std::string& program);
+struct BacktestPage {
+  Instrument instrument;
+  Timeframe timeframe;
+  std::string bars_sha256;
+  std::string currency;
+  std::string title;
+  std::string program;
+};
+
+/// `outcome` may be without columns, which `marks` has.
+Result<std::string> RenderBacktest(const BacktestOutcome& outcome, const MarkSource& marks,
+                                   const BacktestPage& page);
 Result<std::string> RenderBacktest(const BacktestReport& report, const std::string& title,
                                    const std::string& program);
 

@@ -34,10 +34,10 @@ Result<std::pair<UnixNanos, UnixNanos>> PeriodOf(const DataSelection& data) {
   return std::pair{first, last};
 }
 
-void HashBars(const store::BarTable& bars, std::string& text) {
-  text += bars.instrument.symbol + " " + bars.timeframe.name() + "\n";
+void HashBars(const store::BarTable& bars, Sha256& hash) {
+  hash.Add(bars.instrument.symbol + " " + bars.timeframe.name() + "\n");
   const auto add = [&](const auto& column) {
-    text.append(reinterpret_cast<const char*>(column.data()), column.size() * sizeof(column[0]));
+    hash.Add({reinterpret_cast<const char*>(column.data()), column.size() * sizeof(column[0])});
   };
   add(bars.open_time);
   for (const store::OhlcColumns* side : {&bars.price, &bars.ask}) {
@@ -51,11 +51,10 @@ void HashBars(const store::BarTable& bars, std::string& text) {
 
 // Bars of the pairs that can turn `quote` into `account`, directly or over USD, as far as the store
 // has them.
-Result<std::vector<store::BarTable>> ConversionBars(const store::Store& store,
-                                                    const Instrument& instrument,
-                                                    Timeframe timeframe,
-                                                    const std::string& account) {
-  std::vector<store::BarTable> tables;
+Result<std::vector<std::shared_ptr<const store::BarTable>>> ConversionBars(
+    const store::Store& store, const Instrument& instrument, Timeframe timeframe,
+    const std::string& account) {
+  std::vector<std::shared_ptr<const store::BarTable>> tables;
   const std::string quote(instrument.quote.code());
   if (quote == account) return tables;
   std::set<std::string> wanted;
@@ -65,7 +64,8 @@ Result<std::vector<store::BarTable>> ConversionBars(const store::Store& store,
   wanted.erase(instrument.symbol);
   for (const store::StoreEntry& entry : TW_TRY(store.List())) {
     if (entry.timeframe == timeframe && wanted.contains(entry.instrument.symbol)) {
-      tables.push_back(TW_TRY(store.ReadBars(entry.instrument.symbol, timeframe)));
+      tables.push_back(std::make_shared<const store::BarTable>(
+          TW_TRY(store.ReadBars(entry.instrument.symbol, timeframe))));
     }
   }
   return tables;
@@ -116,30 +116,38 @@ Result<MarketData> ReadMarketData(const store::Store& store, const StyleConfig& 
   }
   market.conversions =
       TW_TRY(ConversionBars(store, market.bars.instrument, timeframe, style.world.currency));
-  std::string hashed;
-  HashBars(market.bars, hashed);
-  for (const store::BarTable& table : market.conversions) HashBars(table, hashed);
-  market.sha256 = Sha256Hex(hashed);
+  Sha256 hash;
+  HashBars(market.bars, hash);
+  for (const auto& table : market.conversions) HashBars(*table, hash);
+  market.sha256 = hash.Hex();
   return market;
 }
 
 Result<Dataset> BuildDataset(const MarketData& market, const StyleConfig& style,
-                             std::optional<features::FeatureMatrix> known) {
+                             DatasetOptions options) {
   std::vector<const store::BarTable*> conversions;
-  for (const store::BarTable& table : market.conversions) conversions.push_back(&table);
+  for (const auto& table : market.conversions) conversions.push_back(table.get());
+  const sim::RowRange rows =
+      options.rows.value_or(sim::RowRange{0, static_cast<std::int64_t>(market.bars.size())});
   Dataset data{.entry = market.entry,
-               .world = TW_TRY(sim::World::Build(market.bars, conversions, style.world)),
+               .world = TW_TRY(sim::World::Build(market.bars, conversions, style.world, rows)),
                .features = {},
                .bars_sha256 = market.sha256,
                .note = {}};
-  if (known) {
-    TW_CHECK(known->rows == data.world.rows(), "features of {} bars for {}", known->rows,
-             data.world.rows());
-    data.features = std::move(*known);
+  if (options.known) {
+    TW_CHECK(options.known->rows == data.world.rows(), "features of {} bars for {}",
+             options.known->rows, data.world.rows());
+    data.features = std::move(*options.known);
   } else {
     const features::FeatureSet set =
         TW_TRY(features::FeatureSet::Compile(style.features, market.bars.timeframe));
-    data.features = TW_TRY(set.Batch(market.bars));
+    if (options.without_values) {
+      data.features.rows = data.world.rows();
+      data.features.cols = set.cols();
+      data.features.names = set.names();
+    } else {
+      data.features = TW_TRY(set.Batch(market.bars, rows.begin, rows.end));
+    }
   }
   data.note = NoteOf(data.world, market.bars, style.world);
   return data;
@@ -159,6 +167,15 @@ ScaledFeatures Scale(const features::FeatureMatrix& matrix,
                      std::span(scaled.values).subspan(static_cast<std::size_t>(row) * cols, cols));
   }
   return scaled;
+}
+
+sim::FeatureRows ScaledRows(const features::FeatureMatrix& shape, const RawRow& raw,
+                            const features::Normaliser& normaliser) {
+  return {.rows = shape.rows,
+          .cols = shape.cols,
+          .write = [&raw, &normaliser](std::int64_t row, std::span<float> out) {
+            normaliser.Apply(raw(row), out);
+          }};
 }
 
 }  // namespace tw::training

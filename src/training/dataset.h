@@ -1,6 +1,9 @@
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,7 +22,8 @@ namespace tw::training {
 struct MarketData {
   store::StoreEntry entry;
   store::BarTable bars;
-  std::vector<store::BarTable> conversions;  // of the pairs that convert its profit currency
+  /// Of the pairs that convert its profit currency.
+  std::vector<std::shared_ptr<const store::BarTable>> conversions;
   /// Over instrument, times and prices of all these bars.
   std::string sha256;
 };
@@ -40,10 +44,18 @@ Result<MarketData> ReadMarketData(const store::Store& store, const StyleConfig& 
 /// " from 2017-01-02 to 2017-03-01" for messages, without the ends that are empty.
 std::string PeriodText(const std::string& from, const std::string& to);
 
-/// Prepares bars for trading; `known` are the features of these bars where somebody has them
-/// already. Errors: kNotFound (pairs to import), kConfig (features), kBadData.
+struct DatasetOptions {
+  /// Of the bars; all unless told. Features look back upon the bars before them.
+  std::optional<sim::RowRange> rows = std::nullopt;
+  /// The features of these bars, where somebody has them already.
+  std::optional<features::FeatureMatrix> known = std::nullopt;
+  /// Leaves features.values empty, for somebody who makes rows as they are needed.
+  bool without_values = false;
+};
+
+/// Prepares bars for trading. Errors: kNotFound (pairs to import), kConfig (features), kBadData.
 Result<Dataset> BuildDataset(const MarketData& market, const StyleConfig& style,
-                             std::optional<features::FeatureMatrix> known = std::nullopt);
+                             DatasetOptions options = {});
 
 /// Both.
 Result<Dataset> LoadDataset(const store::Store& store, const StyleConfig& style);
@@ -58,5 +70,12 @@ struct ScaledFeatures {
 };
 
 ScaledFeatures Scale(const features::FeatureMatrix& matrix, const features::Normaliser& normaliser);
+
+/// A raw feature row, [cols]; valid until the next call.
+using RawRow = std::function<std::span<const float>(std::int64_t row)>;
+
+/// The same rows, each scaled when it is looked at. Borrows its arguments.
+sim::FeatureRows ScaledRows(const features::FeatureMatrix& shape, const RawRow& raw,
+                            const features::Normaliser& normaliser);
 
 }  // namespace tw::training

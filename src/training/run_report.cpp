@@ -26,6 +26,7 @@ std::int64_t ToMicros(double price) {
 std::vector<eval::TradeRecord> TradeRecords(const Dataset& data,
                                             const sim::BacktestResult& result) {
   std::vector<eval::TradeRecord> records;
+  records.reserve(result.trades.size());
   const double pip = static_cast<double>(data.world.instrument.pip.micros()) / kMicrosPerUnit;
   for (const sim::Trade& trade : result.trades) {
     if (trade.open) continue;
@@ -54,6 +55,8 @@ Result<void> AddIntrabarDrawdown(const sim::BacktestResult& result,
                                  std::vector<eval::Metric>& metrics) {
   std::vector<double> equity;
   std::vector<double> low;
+  equity.reserve(result.equity.size());
+  low.reserve(result.equity.size());
   for (std::size_t i = 0; i < result.equity.size(); ++i) {
     equity.push_back(ToMoney(result.equity[i]));
     low.push_back(ToMoney(result.equity_low[i]));
@@ -143,27 +146,68 @@ Result<std::vector<eval::Metric>> TradingMetrics(const Dataset& data,
   return metrics;
 }
 
-Result<eval::ReportInput> ReportOf(const Dataset& data, const TradedStretch& stretch,
-                                   const std::string& currency) {
-  const sim::World& world = data.world;
-  const sim::BacktestResult& result = stretch.result;
+std::int64_t StretchMarks::marks() const {
+  return static_cast<std::int64_t>(stretch_.result.equity.size());
+}
+
+std::int64_t StretchMarks::targets() const {
+  return static_cast<std::int64_t>(stretch_.targets.size());
+}
+
+std::size_t StretchMarks::Row(std::int64_t index) const {
+  return static_cast<std::size_t>(stretch_.result.first_row + index);
+}
+
+Mark StretchMarks::MarkAt(std::int64_t index) const {
+  const sim::BacktestResult& result = stretch_.result;
+  const auto i = static_cast<std::size_t>(index);
+  const sim::WorldBar& bar = data_.world.bars[Row(index)];
+  return {.close_time = data_.world.close_time[Row(index)],
+          .equity = result.equity[i],
+          .equity_mid = result.equity_mid[i],
+          .equity_low = result.equity_low[i],
+          .position = result.position[i],
+          .double_mid = bar.BidClose() + bar.AskClose()};
+}
+
+double StretchMarks::TargetAt(std::int64_t index) const {
+  return stretch_.targets[static_cast<std::size_t>(index)];
+}
+
+UnixNanos StretchMarks::CloseTimeAt(std::int64_t index) const {
+  return data_.world.close_time[Row(index)];
+}
+
+eval::ReportInput ReportOf(const Dataset& data, const TradedStretch& stretch,
+                           const std::string& currency) {
+  return ReportOf(data.world.instrument, StretchMarks(data, stretch), stretch.result, stretch.daily,
+                  currency);
+}
+
+eval::ReportInput ReportOf(const Instrument& instrument, const MarkSource& marks,
+                           const sim::BacktestResult& run, const eval::DailySeries& daily,
+                           const std::string& currency) {
   eval::ReportInput report;
   report.currency = currency;
-  report.instrument = world.instrument.symbol;
-  report.price_digits = world.instrument.digits;
-  for (std::size_t i = 0; i < result.equity.size(); ++i) {
-    const auto row = static_cast<std::size_t>(result.first_row) + i;
-    report.equity.times.push_back(world.close_time[row]);
-    report.equity.micros.push_back(result.equity[i]);
-    const sim::WorldBar& bar = world.bars[row];
-    report.price.times.push_back(world.close_time[row]);
-    report.price.micros.push_back((bar.BidClose() + bar.AskClose()) / 2);
+  report.instrument = instrument.symbol;
+  report.price_digits = instrument.digits;
+  const auto size = static_cast<std::size_t>(marks.marks());
+  for (eval::ReportSeries* series : {&report.equity, &report.price}) {
+    series->times.reserve(size);
+    series->micros.reserve(size);
   }
-  for (const sim::Fill& fill : result.fills)
+  for (std::int64_t i = 0; i < marks.marks(); ++i) {
+    const Mark mark = marks.MarkAt(i);
+    report.equity.times.push_back(mark.close_time);
+    report.equity.micros.push_back(mark.equity);
+    report.price.times.push_back(mark.close_time);
+    report.price.micros.push_back(mark.double_mid / 2);
+  }
+  for (const sim::Fill& fill : run.fills)
     report.fills.push_back({fill.time, fill.price, fill.units});
-  report.dates = stretch.daily.dates;
-  report.daily_returns = stretch.daily.returns;
-  const sim::CostParts& totals = result.totals;
+  report.dates = daily.dates;
+  report.daily_returns = daily.returns;
+  const sim::CostParts& totals = run.totals;
   report.costs = {.gross_micros = totals.mid_to_mid,
                   .spread_micros = totals.spread,
                   .slippage_micros = totals.slippage,
@@ -171,11 +215,11 @@ Result<eval::ReportInput> ReportOf(const Dataset& data, const TradedStretch& str
                   .financing_micros = totals.financing,
                   .conversion_micros = totals.conversion_effect,
                   .net_micros = totals.net};
-  for (const sim::Trade& trade : result.trades) {
+  for (const sim::Trade& trade : run.trades) {
     report.trades.push_back(
         {.entry_time = trade.entry_time,
          .exit_time = trade.exit_time,
-         .instrument = world.instrument.symbol,
+         .instrument = instrument.symbol,
          .direction = trade.direction,
          .units = trade.max_units,
          .entry_price_micros = ToMicros(trade.entry_price),
@@ -188,44 +232,60 @@ Result<eval::ReportInput> ReportOf(const Dataset& data, const TradedStretch& str
   return report;
 }
 
-std::string TargetsCsv(const Dataset& data, const TradedStretch& stretch) {
-  std::string out = "time,target\n";
-  for (std::size_t i = 0; i < stretch.targets.size(); ++i) {
-    const auto row = static_cast<std::size_t>(stretch.result.first_row) + i;
-    out += fmt::format("{},{}\n", FormatIso(data.world.close_time[row]), stretch.targets[i]);
+std::string TargetsRows(const MarkSource& marks, eval::IndexRange rows) {
+  std::string out;
+  for (std::int64_t i = rows.begin; i < rows.end; ++i)
+    out += fmt::format("{},{}\n", FormatIso(marks.CloseTimeAt(i)), marks.TargetAt(i));
+  return out;
+}
+
+std::string EquityRows(const MarkSource& marks, eval::IndexRange rows) {
+  std::string out;
+  for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+    const Mark mark = marks.MarkAt(i);
+    out += fmt::format("{},{},{},{},{}\n", FormatIso(mark.close_time), MoneyText(mark.equity),
+                       MoneyText(mark.equity_mid), MoneyText(mark.equity_low), mark.position);
   }
   return out;
+}
+
+const std::string_view kTradesHead =
+    "entry_time,exit_time,instrument,direction,units,entry_price,exit_price,net,mid_to_mid,"
+    "spread,slippage,commission,"
+    "financing,conversion_effect,mae,mfe,exit_reason,open\n";
+
+std::string TradesRows(const Instrument& instrument, const std::vector<sim::Trade>& trades,
+                       eval::IndexRange rows) {
+  std::string out;
+  for (std::int64_t i = rows.begin; i < rows.end; ++i) {
+    const sim::Trade& trade = trades[static_cast<std::size_t>(i)];
+    const sim::CostParts& parts = trade.parts;
+    out += fmt::format("{},{},{},{},{},{:.7f},{:.7f},{},{},{},{},{},{},{},{},{},{},{}\n",
+                       FormatIso(trade.entry_time), FormatIso(trade.exit_time), instrument.symbol,
+                       trade.direction > 0 ? "long" : "short", trade.max_units, trade.entry_price,
+                       trade.exit_price, MoneyText(parts.net), MoneyText(parts.mid_to_mid),
+                       MoneyText(parts.spread), MoneyText(parts.slippage),
+                       MoneyText(parts.commission), MoneyText(parts.financing),
+                       MoneyText(parts.conversion_effect), MoneyText(trade.mae),
+                       MoneyText(trade.mfe), sim::NameOf(trade.exit_reason), trade.open ? 1 : 0);
+  }
+  return out;
+}
+
+std::string TargetsCsv(const Dataset& data, const TradedStretch& stretch) {
+  const StretchMarks marks(data, stretch);
+  return std::string(kTargetsHead) + TargetsRows(marks, {0, marks.targets()});
 }
 
 std::string EquityCsv(const Dataset& data, const TradedStretch& stretch) {
-  std::string out = "time,equity,equity_mid,equity_low,units\n";
-  const sim::BacktestResult& result = stretch.result;
-  for (std::size_t i = 0; i < result.equity.size(); ++i) {
-    const auto row = static_cast<std::size_t>(result.first_row) + i;
-    out += fmt::format("{},{},{},{},{}\n", FormatIso(data.world.close_time[row]),
-                       MoneyText(result.equity[i]), MoneyText(result.equity_mid[i]),
-                       MoneyText(result.equity_low[i]), result.position[i]);
-  }
-  return out;
+  const StretchMarks marks(data, stretch);
+  return std::string(kEquityHead) + EquityRows(marks, {0, marks.marks()});
 }
 
 std::string TradesCsv(const Dataset& data, const TradedStretch& stretch) {
-  std::string out =
-      "entry_time,exit_time,instrument,direction,units,entry_price,exit_price,net,mid_to_mid,"
-      "spread,slippage,commission,"
-      "financing,conversion_effect,mae,mfe,exit_reason,open\n";
-  for (const sim::Trade& trade : stretch.result.trades) {
-    const sim::CostParts& parts = trade.parts;
-    out += fmt::format(
-        "{},{},{},{},{},{:.7f},{:.7f},{},{},{},{},{},{},{},{},{},{},{}\n",
-        FormatIso(trade.entry_time), FormatIso(trade.exit_time), data.world.instrument.symbol,
-        trade.direction > 0 ? "long" : "short", trade.max_units, trade.entry_price,
-        trade.exit_price, MoneyText(parts.net), MoneyText(parts.mid_to_mid),
-        MoneyText(parts.spread), MoneyText(parts.slippage), MoneyText(parts.commission),
-        MoneyText(parts.financing), MoneyText(parts.conversion_effect), MoneyText(trade.mae),
-        MoneyText(trade.mfe), sim::NameOf(trade.exit_reason), trade.open ? 1 : 0);
-  }
-  return out;
+  const std::vector<sim::Trade>& trades = stretch.result.trades;
+  return std::string(kTradesHead) +
+         TradesRows(data.world.instrument, trades, {0, static_cast<std::int64_t>(trades.size())});
 }
 
 Result<std::vector<double>> ReadTargets(std::string_view csv, const sim::World& world,

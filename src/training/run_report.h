@@ -9,6 +9,7 @@
 #include "eval/metric.h"
 #include "eval/report.h"
 #include "training/dataset.h"
+#include "training/mark_source.h"
 #include "training/walk_forward.h"
 
 namespace tw::training {
@@ -19,8 +20,40 @@ Result<std::vector<eval::Metric>> TradingMetrics(const Dataset& data, const Trad
 
 /// Fills a report's charts, costs and trades from a traded stretch; verdict, baselines and
 /// fingerprint are the caller's.
-Result<eval::ReportInput> ReportOf(const Dataset& data, const TradedStretch& stretch,
-                                   const std::string& currency);
+eval::ReportInput ReportOf(const Dataset& data, const TradedStretch& stretch,
+                           const std::string& currency);
+/// The same of a run whose columns are in `marks` and not in `run`.
+eval::ReportInput ReportOf(const Instrument& instrument, const MarkSource& marks,
+                           const sim::BacktestResult& run, const eval::DailySeries& daily,
+                           const std::string& currency);
+
+/// The marks of a stretch; borrows both.
+class StretchMarks final : public MarkSource {
+ public:
+  StretchMarks(const Dataset& data, const TradedStretch& stretch)
+      : data_(data), stretch_(stretch) {}
+
+  std::int64_t marks() const override;
+  std::int64_t targets() const override;
+  Mark MarkAt(std::int64_t index) const override;
+  double TargetAt(std::int64_t index) const override;
+  UnixNanos CloseTimeAt(std::int64_t index) const override;
+
+ private:
+  std::size_t Row(std::int64_t index) const;
+
+  const Dataset& data_;
+  const TradedStretch& stretch_;
+};
+
+/// Files row by row: a head, then a line a row, for as much at a time as somebody wants.
+inline constexpr std::string_view kTargetsHead = "time,target\n";
+inline constexpr std::string_view kEquityHead = "time,equity,equity_mid,equity_low,units\n";
+extern const std::string_view kTradesHead;
+std::string TargetsRows(const MarkSource& marks, eval::IndexRange rows);
+std::string EquityRows(const MarkSource& marks, eval::IndexRange rows);
+std::string TradesRows(const Instrument& instrument, const std::vector<sim::Trade>& trades,
+                       eval::IndexRange rows);
 
 /// "time,target": the close at which each target was decided; `backtest --signals` reads it.
 std::string TargetsCsv(const Dataset& data, const TradedStretch& stretch);

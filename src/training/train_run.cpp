@@ -507,7 +507,7 @@ Result<std::string> Training::Render(const WalkForwardOutcome& outcome,
                             .end = world.close_time[static_cast<std::size_t>(bars.end - 1)],
                             .holdout = is_holdout};
   };
-  eval::ReportInput input = TW_TRY(ReportOf(*data_, outcome.out_of_sample, style_.world.currency));
+  eval::ReportInput input = ReportOf(*data_, outcome.out_of_sample, style_.world.currency);
   input.title = report.model_name + ", version " + tracking::VersionText(report.model_version);
   input.subtitle =
       fmt::format("{} {}, out of sample {} to {}", style_.data.instrument, style_.data.freq,
@@ -539,7 +539,7 @@ Result<std::string> Training::Render(const WalkForwardOutcome& outcome,
   if (holdout) {
     input.bands.push_back(band("holdout", outcome.split.holdout, true));
     // The price goes on; marks, costs and trades stay those of the out-of-sample account.
-    const eval::ReportInput later = TW_TRY(ReportOf(*data_, *holdout, style_.world.currency));
+    const eval::ReportInput later = ReportOf(*data_, *holdout, style_.world.currency);
     for (std::size_t i = 0; i < later.price.times.size(); ++i) {
       if (later.price.times[i] <= input.price.times.back()) continue;
       input.price.times.push_back(later.price.times[i]);
