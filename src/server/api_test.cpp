@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include "server/test_home.h"
 
@@ -23,6 +27,31 @@ TEST_F(ApiTest, ASimulationFromStartToFiles) {
   for (const char* column : {"open", "high", "low", "close", "equity", "equity_min", "equity_max",
                              "drawdown", "position", "position_min", "position_max"}) {
     EXPECT_EQ(series[column].size(), series["time"].size()) << column;
+  }
+  // What is long comes row by row, as a stream; each piece is small.
+  const auto whole = [&](const std::string& file) {
+    net::ServerResponse answer = Send("GET", "/simulations/" + id + "/files/" + file);
+    EXPECT_EQ(answer.status, 200);
+    std::string text = answer.body;
+    if (answer.stream != nullptr) {
+      EXPECT_TRUE(answer.stream->must_be_whole());
+      answer.stream->Begin([] {});
+      while (const auto more = answer.stream->Read(false)) {
+        EXPECT_TRUE(!more->empty() && more->size() < 100'000) << more->size();
+        text += *more;
+      }
+    }
+    return text;
+  };
+  for (const auto& [file, head, rows] :
+       std::vector<std::tuple<std::string, std::string, std::int64_t>>{
+           {"equity.csv", "time,equity,equity_mid,equity_low,units\n",
+            result["bars"].get<int>() + 1},
+           {"targets.csv", "time,target\n", result["bars"].get<int>() + 1},
+           {"trades.csv", "entry_time,", result["trades"].get<int>()}}) {
+    const std::string text = whole(file);
+    EXPECT_TRUE(text.starts_with(head)) << file;
+    EXPECT_EQ(std::ranges::count(text, '\n'), rows + 1) << file;
   }
   const net::ServerResponse trades = Send("GET", "/simulations/" + id + "/files/trades.csv");
   EXPECT_EQ(trades.status, 200);

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/memory.h"
 #include "features/feature_set.h"
 #include "market/fx_calendar.h"
 #include "server/what_if.h"
@@ -14,9 +15,7 @@ namespace tw::server {
 namespace {
 
 constexpr std::size_t kPackagesMax = 16;
-constexpr std::int64_t kMarketBytesMax = 512LL << 20;
 constexpr std::size_t kFirstValidMax = 256;
-constexpr std::size_t kFeatureBytesMax = std::size_t{768} << 20U;
 
 std::int64_t BytesOf(const store::BarTable& bars) {
   const std::int64_t columns = 1 + 4 + (bars.has_ask() ? 4 : 0) + (bars.volume.empty() ? 0 : 1) +
@@ -26,7 +25,7 @@ std::int64_t BytesOf(const store::BarTable& bars) {
 
 std::int64_t BytesOf(const training::MarketData& market) {
   std::int64_t bytes = BytesOf(market.bars);
-  for (const store::BarTable& table : market.conversions) bytes += BytesOf(table);
+  for (const auto& table : market.conversions) bytes += BytesOf(*table);
   return bytes;
 }
 
@@ -135,13 +134,14 @@ std::string ResolvedModel::reference() const {
 }
 
 std::int64_t SimulationResult::bytes() const {
-  const auto rows = static_cast<std::int64_t>(data.world.rows());
-  const auto marks = static_cast<std::int64_t>(outcome.stretch.result.equity.size());
-  const auto& result = outcome.stretch.result;
-  return rows * static_cast<std::int64_t>(sizeof(sim::WorldBar) + 16) + marks * 52 +
-         static_cast<std::int64_t>(result.fills.size() * sizeof(sim::Fill) +
-                                   result.trades.size() * sizeof(sim::Trade)) +
-         (1 << 16);
+  const sim::BacktestResult& result = outcome.stretch.result;
+  const eval::DailySeries& daily = outcome.stretch.daily;
+  return marks.bytes() + (1 << 16) +
+         static_cast<std::int64_t>(result.fills.capacity() * sizeof(sim::Fill) +
+                                   result.trades.capacity() * sizeof(sim::Trade) +
+                                   result.financing.capacity() * sizeof(sim::FinancingRecord) +
+                                   daily.dates.capacity() * 48 +
+                                   months.size() * sizeof(MonthResult));
 }
 
 std::string Engine::Generation() const {
@@ -201,7 +201,8 @@ Result<std::shared_ptr<const training::MarketData>> Engine::Market(const std::st
   for (auto it = markets_.begin(); it != markets_.end();) {
     bytes += it->bytes;
     // The newest stays, whatever its size: somebody works on it.
-    it = bytes > kMarketBytesMax && it != markets_.begin() ? markets_.erase(it) : std::next(it);
+    it = bytes > limits_.market_bytes_max && it != markets_.begin() ? markets_.erase(it)
+                                                                    : std::next(it);
   }
   return std::shared_ptr<const training::MarketData>(market);
 }
@@ -265,43 +266,84 @@ void Engine::KeepFeatures(const std::string& key, features::FeatureMatrix matrix
   std::size_t bytes = 0;
   for (auto it = features_.begin(); it != features_.end();) {
     bytes += it->matrix.values.size() * sizeof(float);
-    it = bytes > kFeatureBytesMax ? features_.erase(it) : std::next(it);
+    it = bytes > limits_.feature_bytes_max ? features_.erase(it) : std::next(it);
   }
 }
 
-Result<std::string> Engine::Prepare(const SimulationRequest& request,
-                                    const training::MarketData& market,
-                                    const training::StyleConfig& style, SimulationResult& result) {
-  const eval::IndexRange period = TW_TRY(PeriodRows(market.bars, request.from, request.to));
+// Feature rows of a part of a table, made some thousands at a time as trading goes on.
+class RowsInBlocks {
+ public:
+  RowsInBlocks(std::shared_ptr<const training::MarketData> market, features::FeatureBlocks blocks,
+               sim::RowRange rows, std::int64_t block)
+      : market_(std::move(market)), blocks_(std::move(blocks)), rows_(rows), block_(block) {}
+
+  std::span<const float> Row(std::int64_t row) {
+    const std::int64_t bar = rows_.begin + row;
+    if (bar < first_ || bar >= first_ + now_.rows) {
+      first_ = bar;
+      now_ = {};
+      now_ = blocks_.Rows(bar, std::min(bar + block_, rows_.end));
+    }
+    return now_.row(bar - first_);
+  }
+
+ private:
+  std::shared_ptr<const training::MarketData> market_;  // whose bars `blocks_` borrows
+  features::FeatureBlocks blocks_;
+  sim::RowRange rows_;
+  std::int64_t block_;
+  std::int64_t first_ = 0;
+  features::FeatureMatrix now_;
+};
+
+Result<Engine::Prepared> Engine::Prepare(const SimulationRequest& request,
+                                         std::shared_ptr<const training::MarketData> market,
+                                         const training::StyleConfig& style) {
+  const eval::IndexRange period = TW_TRY(PeriodRows(market->bars, request.from, request.to));
   if (period.size() < 2) {
     return Error{ErrorCode::kNotFound,
                  fmt::format("/from: {} {} has no two bars from '{}' to '{}'; the store has {} to "
                              "{}",
                              style.data.instrument, style.data.freq, request.from, request.to,
-                             FormatIso(market.entry.first), FormatIso(market.entry.last))};
+                             FormatIso(market->entry.first), FormatIso(market->entry.last))};
   }
-  const auto set = TW_TRY(features::FeatureSet::Compile(style.features, market.bars.timeframe));
+  const auto set = TW_TRY(features::FeatureSet::Compile(style.features, market->bars.timeframe));
+  const std::int64_t first_valid = TW_TRY(FirstValidBar(*market, set));
   // So many calendar rows can have an effect; a bar is a calendar row at least.
   const std::int64_t before = std::max(set.lookback(), set.warmup()) + 2;
-  const std::int64_t begin = std::max<std::int64_t>(0, period.begin - before);
-  training::MarketData part{.entry = market.entry,
-                            .bars = SliceBars(market.bars, begin, period.end),
-                            .conversions = market.conversions,
-                            .sha256 = market.sha256};
+  sim::RowRange rows{std::max<std::int64_t>(0, period.begin - before), period.end};
+  Prepared prepared;
+  prepared.first_bar = rows.begin;
   const bool other_bars = request.what_if && (request.what_if->missing > 0 ||
                                               request.what_if->path != WhatIf::Path::kHistory);
-  std::string key;
   if (other_bars) {
-    part.bars =
-        ApplyWhatIf(part.bars, *request.what_if, {period.begin - begin, period.end - begin});
-  } else {
-    key = fmt::format("{}|{}|{}|{}", market.sha256, set.fingerprint(), begin, period.end);
+    market = std::make_shared<const training::MarketData>(training::MarketData{
+        .entry = market->entry,
+        .bars = ApplyWhatIf(SliceBars(market->bars, rows.begin, rows.end), *request.what_if,
+                            {period.begin - rows.begin, period.end - rows.begin}),
+        .conversions = market->conversions,
+        .sha256 = market->sha256});
+    rows = {0, static_cast<std::int64_t>(market->bars.size())};
   }
-  result.data = TW_TRY(training::BuildDataset(part, style, TakeFeatures(key)));
-  result.data.features.first_valid_bar =
-      std::max<std::int64_t>(0, TW_TRY(FirstValidBar(market, set)) - begin);
-  result.first_bar = begin;
-  return key;
+  training::DatasetOptions options;
+  options.rows = rows;
+  const auto row_bytes = static_cast<std::size_t>(set.cols()) * sizeof(float);
+  if (static_cast<std::size_t>(rows.end - rows.begin) * row_bytes > limits_.feature_bytes_max) {
+    options.without_values = true;
+    const std::int64_t block = std::max<std::int64_t>(
+        static_cast<std::int64_t>(limits_.block_bytes / row_bytes), 4 * set.lookback() + 1);
+    auto in_blocks =
+        std::make_shared<RowsInBlocks>(market, TW_TRY(set.Blocks(market->bars)), rows, block);
+    prepared.feature_row = [in_blocks](std::int64_t row) { return in_blocks->Row(row); };
+  } else if (!other_bars) {
+    prepared.features_key =
+        fmt::format("{}|{}|{}|{}", market->sha256, set.fingerprint(), rows.begin, rows.end);
+    options.known = TakeFeatures(prepared.features_key);
+  }
+  prepared.data = TW_TRY(training::BuildDataset(*market, style, std::move(options)));
+  prepared.data.features.first_valid_bar =
+      std::max<std::int64_t>(0, first_valid - prepared.first_bar);
+  return prepared;
 }
 
 // A view is not counted, so it must not show what was never looked at.
@@ -325,45 +367,78 @@ Result<void> Engine::CheckView(const training::BacktestRequest& backtest,
 Result<std::shared_ptr<const SimulationResult>> Engine::Run(const SimulationRequest& request,
                                                             const ResolvedModel& model,
                                                             const SimulationHooks& hooks) {
+  const training::BacktestStyle style = TW_TRY(StyleOf(request, *model.package));
+  auto market = TW_TRY(
+      Market(style.style.data.instrument, style.style.data.freq, style.style.world.currency));
+  const eval::IndexRange period = TW_TRY(PeriodRows(market->bars, request.from, request.to));
+  if (period.size() <= limits_.large_bars)
+    return RunOn(request, model, style, std::move(market), hooks);
+  {
+    std::unique_lock lock(large_mutex_);
+    if (!large_free_.wait(lock, hooks.stop, [this] { return !large_runs_; }))
+      return Error{ErrorCode::kInterrupted, "the backtest was asked to stop"};
+    large_runs_ = true;
+  }
+  auto result = RunOn(request, model, style, std::move(market), hooks);
+  ReturnFreeMemory();
+  {
+    const std::scoped_lock lock(large_mutex_);
+    large_runs_ = false;
+  }
+  large_free_.notify_one();
+  return result;
+}
+
+Result<std::shared_ptr<const SimulationResult>> Engine::RunOn(
+    const SimulationRequest& request, const ResolvedModel& model,
+    const training::BacktestStyle& style, std::shared_ptr<const training::MarketData> market,
+    const SimulationHooks& hooks) {
   auto lap = [&, last = services_.clock.MonotonicNanos()]() mutable {
     const std::int64_t now = services_.clock.MonotonicNanos();
     return static_cast<double>(now - std::exchange(last, now)) * 1e-6;
   };
-  const training::BacktestStyle style = TW_TRY(StyleOf(request, *model.package));
-  const auto market = TW_TRY(
-      Market(style.style.data.instrument, style.style.data.freq, style.style.world.currency));
   auto result = std::make_shared<SimulationResult>();
   result->decider = model.reference();
   result->what_if = request.what_if.has_value();
   result->currency = style.style.world.currency;
-  const std::string features_key = TW_TRY(Prepare(request, *market, style.style, *result));
+  Prepared prepared = TW_TRY(Prepare(request, std::move(market), style.style));
+  training::Dataset& data = prepared.data;
+  result->first_bar = prepared.first_bar;
+  result->instrument = data.world.instrument;
+  result->timeframe = data.world.timeframe;
+  result->bars_sha256 = data.bars_sha256;
   training::BacktestRequest backtest;
   backtest.model = *model.package;
   backtest.decider = result->decider;
   backtest.from = request.from;
   backtest.to = request.to;
   backtest.who = "serve";
-  if (request.what_if) TW_TRY(CheckView(backtest, style, result->data));
+  if (request.what_if) TW_TRY(CheckView(backtest, style, data));
   result->loading_ms = lap();
   if (hooks.on_loaded) hooks.on_loaded();
 
+  const eval::IndexRange traded = TW_TRY_CTX(training::BarsToTrade(backtest, data), "/from");
   training::BacktestOptions options;
   options.ledger = request.what_if ? nullptr : &services_.ledger;
   options.latency_bars = request.what_if ? request.what_if->latency_bars : 0;
   options.stop = hooks.stop;
   options.on_progress = hooks.on_progress;
+  options.feature_row = std::move(prepared.feature_row);
   options.on_traded = [&] {
     result->trading_ms = lap();
     if (hooks.on_traded) hooks.on_traded();
   };
-  auto outcome = training::TradePeriod(backtest, style, result->data, options);
-  // A result that is kept does without them; the next run of the same bars does not.
-  KeepFeatures(features_key, std::exchange(result->data.features, {}));
+  auto outcome = training::TradePeriod(backtest, style, data, options);
+  // The next run of the same bars need not make them again.
+  KeepFeatures(prepared.features_key, std::exchange(data.features, {}));
+  options.feature_row = {};
   if (!outcome.ok()) {
     const Error& error = outcome.error();
     return error.code == ErrorCode::kNotFound ? error.WithContext("/from") : error;
   }
   result->outcome = std::move(outcome).value();
+  result->marks = KeptMarks(data.world, {traded.begin - 1, traded.end});
+  std::exchange(data.world.bars, {});  // an empty list would leave them their memory
   if (request.what_if) {
     result->outcome.notes.insert(
         result->outcome.notes.begin(),
@@ -371,7 +446,10 @@ Result<std::shared_ptr<const SimulationResult>> Engine::Run(const SimulationRequ
         "model is promoted by.");
   }
   result->months = MonthsOf(result->outcome);
-  result->bands = TW_TRY(BandsOf(model.package->manifest, result->data.world, result->outcome));
+  result->bands = TW_TRY(BandsOf(model.package->manifest, data.world, result->outcome));
+  result->marks.Take(result->outcome.stretch);
+  result->outcome.stretch.result.fills.shrink_to_fit();
+  result->outcome.stretch.result.trades.shrink_to_fit();
   result->measuring_ms = lap();
   return std::shared_ptr<const SimulationResult>(std::move(result));
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "hpo/storage.h"
+#include "server/kept_marks.h"
 #include "server/simulation_request.h"
 #include "store/store.h"
 #include "tracking/ledger.h"
@@ -70,11 +72,14 @@ struct SimulationResult {
   std::string decider;  // "name:3"
   bool what_if = false;
   std::string currency;
-  /// The period and what its features look back upon; the features themselves are gone once it has
-  /// traded.
-  training::Dataset data;
-  std::int64_t first_bar = 0;  // of the store's bars, the first of `data`
-  training::BacktestOutcome outcome;
+  Instrument instrument;
+  Timeframe timeframe;
+  std::string bars_sha256;
+  /// What was prepared to trade the period is gone when it has traded; rows of `outcome` count from
+  /// here.
+  std::int64_t first_bar = 0;         // of the store's bars
+  training::BacktestOutcome outcome;  // without columns:
+  KeptMarks marks;
   std::vector<MonthResult> months;
   std::vector<Band> bands;
   double loading_ms = 0;
@@ -93,13 +98,24 @@ struct SimulationHooks {
   std::function<void()> on_traded;
 };
 
+/// What an engine may hold.
+struct EngineLimits {
+  std::int64_t market_bytes_max = 512LL << 20;  // bars that are kept; the newest stay in any case
+  /// Features that are kept; larger ones are made while a run needs them, in blocks.
+  std::size_t feature_bytes_max = std::size_t{192} << 20U;
+  std::size_t block_bytes = std::size_t{16} << 20U;
+  std::int64_t large_bars = 1'000'000;  // longer runs take turns
+};
+
 /// Runs backtests as `tradewind backtest` does, and keeps what many of them share: model packages,
-/// which never change, the bars of a store's generation, and the latest features. Only the period
-/// and what its features look back upon is prepared; results are the same to the bit. Calls from
-/// several threads are safe.
+/// which never change, the bars of a store's generation, and the latest features, unless they are
+/// large. Only the period and what its features look back upon is prepared; results are the same to
+/// the bit. Runs over more than a million bars take turns, so that their memory does not add up.
+/// Calls from several threads are safe.
 class Engine {
  public:
-  explicit Engine(const ServerServices& services) : services_(services) {}
+  explicit Engine(const ServerServices& services, const EngineLimits& limits = {})
+      : services_(services), limits_(limits) {}
 
   const ServerServices& services() const { return services_; }
 
@@ -142,12 +158,24 @@ class Engine {
     features::FeatureMatrix matrix;
   };
 
+  Result<std::shared_ptr<const SimulationResult>> RunOn(
+      const SimulationRequest& request, const ResolvedModel& model,
+      const training::BacktestStyle& style, std::shared_ptr<const training::MarketData> market,
+      const SimulationHooks& hooks);
   Result<std::int64_t> FirstValidBar(const training::MarketData& market,
                                      const features::FeatureSet& set);
-  /// Sets data and first_bar. Gives what the features may be kept by; empty for those of a what-if
-  /// view's bars.
-  Result<std::string> Prepare(const SimulationRequest& request, const training::MarketData& market,
-                              const training::StyleConfig& style, SimulationResult& result);
+
+  /// What one run needs, and nobody after it.
+  struct Prepared {
+    training::Dataset data;
+    std::int64_t first_bar = 0;    // of the store's bars, the first of `data`
+    std::string features_key;      // what the features may be kept by; empty: not at all
+    training::RawRow feature_row;  // instead of them, where they would be too large
+  };
+
+  Result<Prepared> Prepare(const SimulationRequest& request,
+                           std::shared_ptr<const training::MarketData> market,
+                           const training::StyleConfig& style);
   /// The features are taken, not copied: two runs at once of the same make their own.
   std::optional<features::FeatureMatrix> TakeFeatures(const std::string& key);
   void KeepFeatures(const std::string& key, features::FeatureMatrix matrix);
@@ -155,12 +183,16 @@ class Engine {
                          const training::BacktestStyle& style, const training::Dataset& data);
 
   ServerServices services_;
+  EngineLimits limits_;
   std::mutex market_mutex_;  // held while bars are read, so that two do not read the same
   std::list<Kept> markets_;  // the latest first
   std::mutex models_mutex_;
   std::map<std::string, std::shared_ptr<const training::ModelPackage>> packages_;  // by model id
   std::mutex valid_mutex_;
   std::map<std::string, std::int64_t> first_valid_;  // by hash of bars and of features
+  std::mutex large_mutex_;
+  std::condition_variable_any large_free_;
+  bool large_runs_ = false;
   std::mutex features_mutex_;
   std::list<KeptFeatures> features_;  // the latest first
 };

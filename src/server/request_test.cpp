@@ -41,6 +41,9 @@ TEST(SimulationRequestTest, NamesTheFieldAtFault) {
   EXPECT_EQ(Field(R"({"model": "m", "instrument": "eurusd"})"), "/instrument");
   EXPECT_EQ(Field(R"({"model": "m", "freq": "7min"})"), "/freq");
   EXPECT_EQ(Field(R"({"model": "m", "from": "2017-02-30"})"), "/from");
+  // Years that no instant can hold wrapped round, and left no bars.
+  EXPECT_EQ(Field(R"({"model": "m", "to": "9999-12-31"})"), "/to");
+  EXPECT_EQ(Field(R"({"model": "m", "from": "0001-01-01"})"), "/from");
   EXPECT_EQ(Field(R"({"model": "m", "from": "2017-03-01", "to": "2017-02-01"})"), "/from");
   EXPECT_EQ(Field(R"({"model": "m", "costs": {"slippage_pips": -1}})"), "/costs/slippage_pips");
   EXPECT_EQ(Field(R"({"model": "m", "costs": {"financing": "free"}})"), "/costs/financing");

@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/time.h"
 #include "market/price.h"
@@ -42,8 +45,8 @@ Json MonthJson(const MonthResult& month) {
           {"financing", Text(month.financing)}};
 }
 
-double PipOf(const sim::World& world) {
-  return static_cast<double>(world.instrument.pip.micros()) * 1e-6;
+double PipOf(const Instrument& instrument) {
+  return static_cast<double>(instrument.pip.micros()) * 1e-6;
 }
 
 double PipsOf(const sim::Trade& trade, double pip) {
@@ -144,6 +147,44 @@ Json MarkersJson(const std::vector<Marker>& markers) {
   return json;
 }
 
+// A file of rows that is never in memory as a whole.
+class RowStream final : public net::ServerStream {
+ public:
+  using Rows = std::function<std::string(eval::IndexRange rows)>;
+
+  RowStream(std::string_view head, std::int64_t size, Rows rows)
+      : head_(head), size_(size), rows_(std::move(rows)) {}
+
+  void Begin(std::function<void()> /*wake*/) override {}
+
+  std::optional<std::string> Read(bool /*keep_alive*/) override {
+    if (!head_.empty()) return std::exchange(head_, {});
+    if (at_ == size_) return std::nullopt;
+    // About 30 kB: a fraction of a millisecond of the thread that serves all sockets.
+    constexpr std::int64_t kRows = 400;
+    const std::int64_t begin = std::exchange(at_, std::min(size_, at_ + kRows));
+    return rows_({begin, at_});
+  }
+
+  bool must_be_whole() const override { return true; }
+
+ private:
+  std::string head_;
+  std::int64_t size_;
+  Rows rows_;
+  std::int64_t at_ = 0;
+};
+
+// Short files at once, with their length; long ones as they are made.
+net::ServerResponse CsvFile(const std::string& name, std::string_view head, std::int64_t size,
+                            RowStream::Rows rows) {
+  constexpr std::int64_t kAtOnce = 2'000;
+  if (size <= kAtOnce) return Attachment(std::string(head) + rows({0, size}), "text/csv", name);
+  net::ServerResponse response = Attachment({}, "text/csv", name);
+  response.stream = std::make_unique<RowStream>(head, size, std::move(rows));
+  return response;
+}
+
 }  // namespace
 
 Json MetricsJson(const std::vector<eval::Metric>& metrics) {
@@ -167,7 +208,6 @@ net::ServerResponse Attachment(std::string content, const std::string& type,
 Answer Handlers::GetResult(Call& call) {
   TW_TRY(call.query.Finish());
   const auto result = TW_TRY(simulations_.ResultOf(call.at("id")));
-  const sim::World& world = result->data.world;
   const training::BacktestOutcome& outcome = result->outcome;
   const sim::BacktestResult& run = outcome.stretch.result;
   Json months = Json::array();
@@ -180,14 +220,15 @@ Answer Handlers::GetResult(Call& call) {
   return Reply({{"id", call.at("id")},
                 {"decider", result->decider},
                 {"what_if", result->what_if},
-                {"instrument", world.instrument.symbol},
-                {"freq", world.timeframe.name()},
-                {"digits", world.instrument.digits},
-                {"pip", PipOf(world)},
+                {"instrument", result->instrument.symbol},
+                {"freq", result->timeframe.name()},
+                {"digits", result->instrument.digits},
+                {"pip", PipOf(result->instrument)},
                 {"currency", result->currency},
                 {"capital", Text(run.capital)},
-                {"from", FormatIso(world.open_time[static_cast<std::size_t>(outcome.bars.begin)])},
-                {"to", FormatIso(world.close_time[static_cast<std::size_t>(run.last_row)])},
+                {"from", FormatIso(result->marks.OpenTimeAt(
+                             static_cast<std::size_t>(outcome.bars.begin - run.first_row)))},
+                {"to", FormatIso(result->marks.CloseTimeAt(run.last_row - run.first_row))},
                 {"bars", outcome.bars.size()},
                 {"metrics", MetricsJson(outcome.metrics)},
                 {"costs", CostsJson(run.totals, result->currency)},
@@ -198,7 +239,7 @@ Answer Handlers::GetResult(Call& call) {
                   {"stop_losses", run.counts.stop_losses},
                   {"take_profits", run.counts.take_profits},
                   {"margin_warnings", run.counts.margin_warnings}}},
-                {"final_equity", FormatMicros(run.equity.back(), 6)},
+                {"final_equity", FormatMicros(run.capital + run.totals.net, 6)},
                 {"order_hash", fmt::format("{:016x}", run.OrderHash(result->first_bar))},
                 {"ruined", run.ruined},
                 {"notes", outcome.notes},
@@ -214,10 +255,9 @@ Answer Handlers::GetResult(Call& call) {
 Answer Handlers::GetSeries(Call& call) {
   const Window window = TW_TRY(WindowOf(call));
   const auto result = TW_TRY(simulations_.ResultOf(call.at("id")));
-  const sim::World& world = result->data.world;
-  const BacktestSeries series = SeriesOf(world, result->outcome.stretch.result, window);
+  const BacktestSeries series = SeriesOf(result->marks, result->outcome.stretch.result, window);
   return Reply({{"id", call.at("id")},
-                {"digits", world.instrument.digits},
+                {"digits", result->instrument.digits},
                 {"bars", series.candles.bars},
                 {"bars_per_point", series.candles.bars_per_point},
                 {"time", series.candles.time_ms},
@@ -251,7 +291,7 @@ Answer Handlers::ListTrades(Call& call) {
   TW_TRY(call.query.Finish());
   const auto result = TW_TRY(simulations_.ResultOf(call.at("id")));
   const std::vector<sim::Trade>& trades = result->outcome.stretch.result.trades;
-  const double pip = PipOf(result->data.world);
+  const double pip = PipOf(result->instrument);
   std::vector<std::size_t> fitting;
   sim::CostParts sums;
   std::int64_t wins = 0;
@@ -304,25 +344,35 @@ Answer Handlers::DownloadSimulationFile(Call& call) {
   const std::string& file = call.at("file");
   const auto result = TW_TRY(simulations_.ResultOf(call.at("id")));
   const std::string name = result->decider + "-" + file;
-  const training::TradedStretch& stretch = result->outcome.stretch;
-  constexpr std::int64_t kRowsMax = 1'000'000;
-  if (file != "trades.csv" && result->outcome.bars.size() > kRowsMax) {
-    return Error{ErrorCode::kUnsupported,
-                 fmt::format("path.file: {} bars make a file too large for a page; `tradewind "
-                             "backtest --out DIR` writes it",
-                             result->outcome.bars.size())};
+  const std::vector<sim::Trade>& trades = result->outcome.stretch.result.trades;
+  if (file == "trades.csv") {
+    return CsvFile(name, training::kTradesHead, static_cast<std::int64_t>(trades.size()),
+                   [result](eval::IndexRange rows) {
+                     return training::TradesRows(result->instrument,
+                                                 result->outcome.stretch.result.trades, rows);
+                   });
   }
-  if (file == "trades.csv")
-    return Attachment(training::TradesCsv(result->data, stretch), "text/csv", name);
-  if (file == "equity.csv")
-    return Attachment(training::EquityCsv(result->data, stretch), "text/csv", name);
-  if (file == "targets.csv")
-    return Attachment(training::TargetsCsv(result->data, stretch), "text/csv", name);
+  if (file == "equity.csv") {
+    return CsvFile(
+        name, training::kEquityHead, result->marks.marks(),
+        [result](eval::IndexRange rows) { return training::EquityRows(result->marks, rows); });
+  }
+  if (file == "targets.csv") {
+    return CsvFile(
+        name, training::kTargetsHead, result->marks.targets(),
+        [result](eval::IndexRange rows) { return training::TargetsRows(result->marks, rows); });
+  }
   if (file == "report.html") {
-    return Attachment(
-        TW_TRY(training::RenderBacktest(result->outcome, result->data, result->currency,
-                                        result->decider, services().program)),
-        "text/html; charset=utf-8", name);
+    // Its series have a value a bar until they are thinned: one after the other.
+    const std::scoped_lock lock(report_mutex_);
+    return Attachment(TW_TRY(training::RenderBacktest(result->outcome, result->marks,
+                                                      {.instrument = result->instrument,
+                                                       .timeframe = result->timeframe,
+                                                       .bars_sha256 = result->bars_sha256,
+                                                       .currency = result->currency,
+                                                       .title = result->decider,
+                                                       .program = services().program})),
+                      "text/html; charset=utf-8", name);
   }
   return Error{ErrorCode::kNotFound,
                "path.file: wanted trades.csv, equity.csv, targets.csv or report.html"};

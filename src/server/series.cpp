@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 namespace tw::server {
@@ -31,10 +32,18 @@ Rows RowsOf(std::span<const UnixNanos> open_time, const Window& window) {
   return rows;
 }
 
+Rows RowsOf(const KeptMarks& marks, const Window& window) {
+  Rows rows{0, static_cast<std::size_t>(marks.marks())};
+  if (window.from) rows.begin = marks.FirstOpenFrom(*window.from);
+  if (window.to && *window.to < UnixNanos(INT64_MAX))
+    rows.end = marks.FirstOpenFrom(window.to->PlusNanos(1));
+  rows.end = std::max(rows.begin, rows.end);
+  return rows;
+}
+
 // `bar(row)` gives open, high, low and close, in any unit that `scale` turns into a price.
-template <class BarAt>
-CandleSeries Merge(std::span<const UnixNanos> open_time, Rows rows, std::int64_t max_points,
-                   double scale, BarAt bar) {
+template <class TimeAt, class BarAt>
+CandleSeries Merge(TimeAt open_time, Rows rows, std::int64_t max_points, double scale, BarAt bar) {
   CandleSeries out;
   const auto count = static_cast<std::int64_t>(rows.end - rows.begin);
   out.bars = count;
@@ -48,7 +57,7 @@ CandleSeries Merge(std::span<const UnixNanos> open_time, Rows rows, std::int64_t
       merged[2] = std::min(merged[2], next[2]);
       merged[3] = next[3];
     }
-    out.time_ms.push_back(open_time[at].nanos() / 1'000'000);
+    out.time_ms.push_back(open_time(at).nanos() / 1'000'000);
     out.open.push_back(static_cast<double>(merged[0]) * scale);
     out.high.push_back(static_cast<double>(merged[1]) * scale);
     out.low.push_back(static_cast<double>(merged[2]) * scale);
@@ -137,50 +146,52 @@ std::string_view NameOf(MarkerKind kind) {
 }
 
 CandleSeries CandlesOf(const store::BarTable& bars, const Window& window) {
-  return Merge(bars.open_time, RowsOf(bars.open_time, window), window.max_points,
-               1 / kMicrosPerUnit, [&](std::size_t row) {
+  const auto time = [&](std::size_t row) { return bars.open_time[row]; };
+  return Merge(time, RowsOf(bars.open_time, window), window.max_points, 1 / kMicrosPerUnit,
+               [&](std::size_t row) {
                  return std::array<std::int64_t, 4>{bars.price.open[row], bars.price.high[row],
                                                     bars.price.low[row], bars.price.close[row]};
                });
 }
 
-BacktestSeries SeriesOf(const sim::World& world, const sim::BacktestResult& result,
+BacktestSeries SeriesOf(const KeptMarks& kept, const sim::BacktestResult& result,
                         const Window& window) {
-  const auto first = static_cast<std::size_t>(result.first_row);
-  const std::span<const UnixNanos> times =
-      std::span(world.open_time).subspan(first, result.equity.size());
-  const Rows marks = RowsOf(times, window);
+  const Rows marks = RowsOf(kept, window);
   BacktestSeries out;
   // Sums of bid and ask: halves of a millionth stay exact.
-  out.candles = Merge(times, marks, window.max_points, 0.5 / kMicrosPerUnit, [&](std::size_t mark) {
-    const sim::WorldBar& bar = world.bars[first + mark];
-    return std::array<std::int64_t, 4>{bar.BidOpen() + bar.AskOpen(), bar.BidHigh() + bar.AskHigh(),
-                                       bar.BidLow() + bar.AskLow(),
-                                       bar.BidClose() + bar.AskClose()};
+  const auto time = [&](std::size_t mark) { return kept.OpenTimeAt(mark); };
+  out.candles = Merge(time, marks, window.max_points, 0.5 / kMicrosPerUnit, [&](std::size_t mark) {
+    return std::array<std::int64_t, 4>{kept.open()[mark], kept.high()[mark], kept.low()[mark],
+                                       kept.close()[mark]};
   });
   const auto step = static_cast<std::size_t>(out.candles.bars_per_point);
   std::int64_t peak = result.capital;
-  for (std::size_t mark = 0; mark < marks.begin; ++mark) peak = std::max(peak, result.equity[mark]);
+  for (std::size_t mark = 0; mark < marks.begin; ++mark) peak = std::max(peak, kept.equity()[mark]);
   for (std::size_t at = marks.begin; at < marks.end; at += step) {
     const std::size_t end = std::min(at + step, marks.end);
-    std::int64_t low = result.equity[at];
-    std::int64_t high = result.equity[at];
+    std::int64_t low = kept.equity()[at];
+    std::int64_t high = low;
+    std::int64_t position = kept.position()[at];
+    std::int64_t position_min = position;
+    std::int64_t position_max = position;
     double worst = 0;
     for (std::size_t mark = at; mark < end; ++mark) {
-      const std::int64_t equity = result.equity[mark];
+      const std::int64_t equity = kept.equity()[mark];
       low = std::min(low, equity);
       high = std::max(high, equity);
       peak = std::max(peak, equity);
       worst = std::min(worst, static_cast<double>(equity - peak) / static_cast<double>(peak));
+      position = kept.position()[mark];
+      position_min = std::min(position_min, position);
+      position_max = std::max(position_max, position);
     }
-    out.equity.push_back(Money(result.equity[end - 1]));
+    out.equity.push_back(Money(kept.equity()[end - 1]));
     out.equity_min.push_back(Money(low));
     out.equity_max.push_back(Money(high));
     out.drawdown.push_back(worst);
-    const auto held = std::span(result.position).subspan(at, end - at);
-    out.position.push_back(held.back());
-    out.position_min.push_back(*std::ranges::min_element(held));
-    out.position_max.push_back(*std::ranges::max_element(held));
+    out.position.push_back(position);
+    out.position_min.push_back(position_min);
+    out.position_max.push_back(position_max);
   }
   out.markers = MarkersOf(result, marks, step, window.max_points);
   return out;

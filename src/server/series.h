@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/time.h"
+#include "server/kept_marks.h"
 #include "sim/backtest.h"
-#include "sim/world.h"
 #include "store/bar_table.h"
 
 namespace tw::server {
@@ -61,9 +61,9 @@ struct BacktestSeries {
 /// Prices of the stored side.
 CandleSeries CandlesOf(const store::BarTable& bars, const Window& window);
 
-/// Marks, fills and prices of a run. Drawdown looks back to the run's beginning, whatever the
-/// window.
-BacktestSeries SeriesOf(const sim::World& world, const sim::BacktestResult& result,
+/// Marks, fills and prices of a run, whose columns are in `marks`. Drawdown looks back to the run's
+/// beginning, whatever the window.
+BacktestSeries SeriesOf(const KeptMarks& marks, const sim::BacktestResult& run,
                         const Window& window);
 
 /// At most `max_points` indices of `values`, ascending: the first, the last, and of each stretch

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <vector>
 
 #include "server/comparison.h"
 #include "server/test_home.h"
@@ -47,6 +49,7 @@ TEST(SeriesTest, WindowsCutAtBothEnds) {
 struct MomentumRun {
   sim::World world;
   sim::BacktestResult result;
+  KeptMarks marks;
 };
 
 MomentumRun RunMomentum(std::int64_t bars) {
@@ -54,16 +57,19 @@ MomentumRun RunMomentum(std::int64_t bars) {
   run.world = sim::World::Build(TestWalk(bars), {}, sim::DefaultWorldConfig().value()).value();
   const auto targets = sim::MomentumTargets(run.world, 100, bars - 1, 20);
   run.result = sim::RunBacktest(run.world, targets, 100, bars - 1).value();
+  training::TradedStretch stretch{.targets = targets, .result = run.result, .daily = {}};
+  run.marks = KeptMarks(run.world, {100, bars});
+  run.marks.Take(stretch);
   return run;
 }
 
 TEST(SeriesTest, DecimatedRunsKeepDrawdownExtremesAndEveryFill) {
   const MomentumRun run = RunMomentum(3000);
-  const BacktestSeries all = SeriesOf(run.world, run.result, Points(100'000));
+  const BacktestSeries all = SeriesOf(run.marks, run.result, Points(100'000));
   ASSERT_EQ(all.equity.size(), run.result.equity.size());
   ASSERT_GT(run.result.fills.size(), 50U);
   for (const std::int64_t points : {10, 33, 500}) {
-    const BacktestSeries few = SeriesOf(run.world, run.result, Points(points));
+    const BacktestSeries few = SeriesOf(run.marks, run.result, Points(points));
     EXPECT_LE(static_cast<std::int64_t>(few.equity.size()), points);
     EXPECT_EQ(std::ranges::min(few.drawdown), std::ranges::min(all.drawdown));
     EXPECT_EQ(std::ranges::min(few.equity_min), std::ranges::min(all.equity));
@@ -86,10 +92,10 @@ TEST(SeriesTest, DecimatedRunsKeepDrawdownExtremesAndEveryFill) {
 
 TEST(SeriesTest, DrawdownOfAWindowLooksBackToTheBeginning) {
   const MomentumRun run = RunMomentum(1500);
-  const BacktestSeries all = SeriesOf(run.world, run.result, Points(100'000));
+  const BacktestSeries all = SeriesOf(run.marks, run.result, Points(100'000));
   Window window = Points(100'000);
   window.from = run.world.open_time[900];
-  const BacktestSeries part = SeriesOf(run.world, run.result, window);
+  const BacktestSeries part = SeriesOf(run.marks, run.result, window);
   ASSERT_EQ(part.drawdown.size(), run.result.equity.size() - 800);
   EXPECT_TRUE(std::equal(part.drawdown.begin(), part.drawdown.end(), all.drawdown.begin() + 800));
 }
@@ -195,6 +201,91 @@ TEST(ComparisonTest, TellsAClearDifferenceAndNoOther) {
   EXPECT_EQ(few.days, 19);
   EXPECT_FALSE(few.difference_ann);
   EXPECT_NE(few.sentence.find("20 are needed"), std::string::npos);
+}
+
+TEST(PackedColumnTest, GivesBackWhatWentIn) {
+  constexpr std::int64_t kLow = std::numeric_limits<std::int64_t>::min();
+  constexpr std::int64_t kHigh = std::numeric_limits<std::int64_t>::max();
+  EXPECT_EQ(PackedColumn().size(), 0U);
+  EXPECT_EQ(PackedColumn().LowerBound(0), 0U);
+  // Blocks of one value, of each width, and of everything at once.
+  std::vector<std::int64_t> values;
+  for (const std::int64_t range :
+       {std::int64_t{0}, std::int64_t{255}, std::int64_t{256}, std::int64_t{65'535},
+        std::int64_t{65'536}, std::int64_t{4'294'967'295}, std::int64_t{4'294'967'296}, kHigh}) {
+    for (int i = 0; i < 256; ++i) values.push_back(i % 2 == 0 ? -7 : -7 + range);
+  }
+  values.insert(values.end(), {kLow, kHigh, 0, -1});
+  const auto column = PackedColumn::Of(values.size(), [&](std::size_t i) { return values[i]; });
+  ASSERT_EQ(column.size(), values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) EXPECT_EQ(column[i], values[i]) << i;
+  // Bytes a value, and nine heads of 16 bytes.
+  EXPECT_EQ(column.bytes(), 256 * (0 + 1 + 2 + 2 + 4 + 4 + 8 + 8) + 4 * 8 + 9 * 16);
+}
+
+RC_GTEST_PROP(PackedColumnProperty, HoldsAnyValuesAndFindsThem,
+              (const std::vector<std::int64_t>& part)) {
+  std::vector<std::int64_t> values;  // as many as fill some blocks
+  for (int i = 0; i < 8; ++i) values.insert(values.end(), part.begin(), part.end());
+  const auto get = [&](std::size_t i) { return values[i]; };
+  const auto column = PackedColumn::Of(values.size(), get);
+  for (std::size_t i = 0; i < values.size(); ++i) RC_ASSERT(column[i] == values[i]);
+  std::ranges::sort(values);
+  const auto sorted = PackedColumn::Of(values.size(), get);
+  for (const std::int64_t value : part) {
+    RC_ASSERT(sorted.LowerBound(value) ==
+              static_cast<std::size_t>(std::ranges::lower_bound(values, value) - values.begin()));
+  }
+}
+
+TEST(KeptMarksTest, EveryNumberComesBackInAFractionOfTheMemory) {
+  const std::int64_t bars = 20'000;
+  sim::World world =
+      sim::World::Build(TestWalk(bars), {}, sim::DefaultWorldConfig().value()).value();
+  for (const bool odd : {false, true}) {
+    auto targets = sim::MomentumTargets(world, 100, bars - 1, 20);
+    if (odd) {
+      // Exposures that no float holds, and times between two seconds.
+      for (double& target : targets) target *= 0.1;
+      for (std::size_t i = 0; i < world.open_time.size(); ++i)
+        world.open_time[i] = world.open_time[i].PlusNanos(i % 3 == 0 ? -1 : 0);
+    }
+    training::TradedStretch stretch{
+        .targets = targets,
+        .result = sim::RunBacktest(world, targets, 100, bars - 1).value(),
+        .daily = {}};
+    const sim::BacktestResult run = stretch.result;
+    KeptMarks marks(world, {100, bars});
+    marks.Take(stretch);
+    EXPECT_TRUE(stretch.targets.empty() && stretch.result.equity.empty());
+    ASSERT_EQ(marks.marks(), static_cast<std::int64_t>(run.equity.size()));
+    ASSERT_EQ(marks.targets(), bars - 100);
+    for (std::size_t i = 0; i < run.equity.size(); ++i) {
+      const training::Mark mark = marks.MarkAt(static_cast<std::int64_t>(i));
+      const sim::WorldBar& bar = world.bars[100 + i];
+      ASSERT_EQ(mark.close_time, world.close_time[100 + i]);
+      ASSERT_EQ(marks.OpenTimeAt(i), world.open_time[100 + i]);
+      ASSERT_EQ(mark.equity, run.equity[i]);
+      ASSERT_EQ(mark.equity_mid, run.equity_mid[i]);
+      ASSERT_EQ(mark.equity_low, run.equity_low[i]);
+      ASSERT_EQ(mark.position, run.position[i]);
+      ASSERT_EQ(mark.double_mid, bar.BidClose() + bar.AskClose());
+      ASSERT_EQ(marks.high()[i], bar.BidHigh() + bar.AskHigh());
+      ASSERT_EQ(marks.TargetAt(static_cast<std::int64_t>(i)), targets[i]);
+    }
+    const auto size = run.equity.size();
+    for (const std::size_t i : {std::size_t{0}, std::size_t{1}, size / 2, size - 1}) {
+      const UnixNanos open = world.open_time[100 + i];
+      EXPECT_EQ(marks.FirstOpenFrom(open), i);
+      EXPECT_EQ(marks.FirstOpenFrom(open.PlusNanos(-1)), i);
+      EXPECT_EQ(marks.FirstOpenFrom(open.PlusNanos(1)), i + 1);
+    }
+    EXPECT_EQ(marks.FirstOpenFrom(UnixNanos(std::numeric_limits<std::int64_t>::min())), 0U);
+    EXPECT_EQ(marks.FirstOpenFrom(UnixNanos(std::numeric_limits<std::int64_t>::max())), size);
+    if (!odd) {
+      EXPECT_LT(marks.bytes(), 40 * bars) << "while it trades a run has 124 bytes a bar";
+    }
+  }
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <optional>
+#include <stop_token>
 #include <thread>
 
 #include "market/price.h"
@@ -40,6 +42,20 @@ class EngineTest : public ::testing::Test {
     return training::RunBacktestRequest(backtest, *home_.store, *home_.ledger).value();
   }
 
+  static std::vector<std::int64_t> Equity(const SimulationResult& result) {
+    std::vector<std::int64_t> equity;
+    for (std::int64_t i = 0; i < result.marks.marks(); ++i)
+      equity.push_back(result.marks.MarkAt(i).equity);
+    return equity;
+  }
+
+  static std::vector<double> Targets(const SimulationResult& result) {
+    std::vector<double> targets;
+    for (std::int64_t i = 0; i < result.marks.targets(); ++i)
+      targets.push_back(result.marks.TargetAt(i));
+    return targets;
+  }
+
   std::size_t Looks() const { return home_.ledger->HoldoutLooks("").value().size(); }
 
   TestHome& home_ = TestHome::Get();
@@ -49,7 +65,7 @@ class EngineTest : public ::testing::Test {
 TEST_F(EngineTest, FeaturesThatAreKeptGiveTheSameOrders) {
   SimulationRequest request = Request();
   const auto first = Run(request);
-  EXPECT_TRUE(first->data.features.values.empty()) << "a result does without them";
+  EXPECT_TRUE(first->outcome.stretch.result.equity.empty()) << "they are packed";
   request.costs.spread_multiplier = 3;
   const auto dear = Run(request);
   request.from = "2015-03-09";
@@ -70,6 +86,54 @@ TEST_F(EngineTest, FeaturesThatAreKeptGiveTheSameOrders) {
   EXPECT_EQ(hash(later), hash(alone));
 }
 
+TEST_F(EngineTest, FeaturesMadeInBlocksGiveTheSameOrders) {
+  for (const bool what_if : {false, true}) {
+    SimulationRequest request = Request();
+    if (what_if) {
+      request.what_if.emplace();
+      request.what_if->missing = 0.2;
+    }
+    const auto whole = Run(request);
+    for (const std::size_t block_bytes : {std::size_t{1}, std::size_t{100'000}}) {
+      Engine in_blocks{home_.Services(), {.feature_bytes_max = 0, .block_bytes = block_bytes}};
+      const auto result =
+          in_blocks.Run(request, in_blocks.Resolve(request.model).value(), {}).value();
+      EXPECT_EQ(result->outcome.stretch.result.OrderHash(result->first_bar),
+                whole->outcome.stretch.result.OrderHash(whole->first_bar));
+      EXPECT_EQ(Equity(*result), Equity(*whole));
+    }
+  }
+}
+
+TEST_F(EngineTest, LargeRunsTakeTurnsAndCanBeStoppedWhileTheyWait) {
+  Engine engine{home_.Services(), {.large_bars = -1}};
+  const SimulationRequest request = Request();
+  const ResolvedModel model = engine.Resolve(request.model).value();
+  std::stop_source stop;
+  std::optional<Error> waited;
+  SimulationHooks first;
+  // While the first runs, a second waits, and is told to stop.
+  first.on_loaded = [&] {
+    std::thread second([&] {
+      SimulationHooks hooks;
+      hooks.stop = stop.get_token();
+      const auto run = engine.Run(request, model, hooks);
+      if (!run.ok()) waited = run.error();
+    });
+    stop.request_stop();
+    second.join();
+  };
+  EXPECT_TRUE(engine.Run(request, model, first).ok());
+  ASSERT_TRUE(waited.has_value());
+  EXPECT_EQ(waited->code, ErrorCode::kInterrupted);
+  EXPECT_TRUE(engine.Run(request, model, {}).ok()) << "its turn was given back";
+  SimulationRequest bad = request;
+  bad.from = "2031-01-01";
+  bad.to.clear();
+  EXPECT_FALSE(engine.Run(bad, model, {}).ok());
+  EXPECT_TRUE(engine.Run(request, model, {}).ok()) << "also after an error";
+}
+
 TEST_F(EngineTest, GivesWhatTheCommandGivesToTheBit) {
   for (const auto& [from, to] :
        std::vector<std::pair<std::string, std::string>>{{"2015-03-02", "2015-05-29"},
@@ -82,11 +146,30 @@ TEST_F(EngineTest, GivesWhatTheCommandGivesToTheBit) {
     const auto served = Run(request);
     const training::BacktestReport command = Command(request);
     const sim::BacktestResult& result = served->outcome.stretch.result;
-    EXPECT_EQ(result.equity, command.stretch.result.equity) << from;
-    EXPECT_EQ(result.position, command.stretch.result.position) << from;
+    const training::StretchMarks wanted(command.data, command.stretch);
+    EXPECT_EQ(training::EquityRows(served->marks, {0, served->marks.marks()}),
+              training::EquityRows(wanted, {0, wanted.marks()}))
+        << from;
+    EXPECT_EQ(training::TargetsRows(served->marks, {0, served->marks.targets()}),
+              training::TargetsRows(wanted, {0, wanted.targets()}))
+        << from;
     EXPECT_EQ(result.OrderHash(served->first_bar), command.stretch.result.OrderHash()) << from;
-    EXPECT_EQ(training::TradesCsv(served->data, served->outcome.stretch),
+    EXPECT_EQ(std::string(training::kTradesHead) +
+                  training::TradesRows(served->instrument, result.trades,
+                                       {0, static_cast<std::int64_t>(result.trades.size())}),
               training::TradesCsv(command.data, command.stretch));
+    // The number of the look is another.
+    training::BacktestOutcome outcome = served->outcome;
+    outcome.notes = command.notes;
+    const training::BacktestPage page{.instrument = served->instrument,
+                                      .timeframe = served->timeframe,
+                                      .bars_sha256 = served->bars_sha256,
+                                      .currency = served->currency,
+                                      .title = "t",
+                                      .program = "p"};
+    EXPECT_TRUE(training::RenderBacktest(outcome, served->marks, page).value() ==
+                training::RenderBacktest(command, "t", "p").value())
+        << from;
     EXPECT_EQ(eval::ToJson(served->outcome.metrics), eval::ToJson(command.metrics));
     EXPECT_EQ(served->outcome.notes.size(), command.notes.size());
   }
@@ -94,7 +177,7 @@ TEST_F(EngineTest, GivesWhatTheCommandGivesToTheBit) {
 
 TEST_F(EngineTest, OnlyThePeriodIsPrepared) {
   const auto served = Run(Request());
-  EXPECT_LT(served->data.world.rows(), 3000);
+  EXPECT_LT(served->marks.targets(), 3000);
   EXPECT_GT(served->first_bar, 0);
 }
 
@@ -117,7 +200,7 @@ TEST_F(EngineTest, MonthsAddUpToTheWhole) {
   EXPECT_EQ(sum.commission, result.totals.commission);
   EXPECT_EQ(sum.financing, result.totals.financing);
   EXPECT_EQ(sum.fills, static_cast<std::int64_t>(result.fills.size()));
-  EXPECT_EQ(served->months.back().end_equity, result.equity.back());
+  EXPECT_EQ(served->months.back().end_equity, Equity(*served).back());
 }
 
 TEST_F(EngineTest, CostsAreTheRequests) {
@@ -190,14 +273,14 @@ TEST_F(EngineTest, ViewsChangeWhatTheySay) {
   SimulationRequest request = Request();
   const auto plain = Run(request);
   request.what_if = WhatIf{};
-  EXPECT_EQ(Run(request)->outcome.stretch.result.equity, plain->outcome.stretch.result.equity);
+  EXPECT_EQ(Equity(*Run(request)), Equity(*plain));
   request.what_if->spread = 2;
   EXPECT_GT(Run(request)->outcome.stretch.result.totals.spread,
             plain->outcome.stretch.result.totals.spread);
   request.what_if = WhatIf{.latency_bars = 3};
   const auto late = Run(request);
-  const auto& decided = plain->outcome.stretch.targets;
-  const auto& executed = late->outcome.stretch.targets;
+  const std::vector<double> decided = Targets(*plain);
+  const std::vector<double> executed = Targets(*late);
   EXPECT_TRUE(std::equal(executed.begin() + 3, executed.end(), decided.begin()));
   request.what_if = WhatIf{.missing = 0.5};
   EXPECT_LT(Run(request)->outcome.bars.size(), plain->outcome.bars.size() * 6 / 10);

@@ -144,13 +144,11 @@ store::BarTable SliceBars(const store::BarTable& bars, std::int64_t begin, std::
   return out;
 }
 
-store::BarTable ApplyWhatIf(const store::BarTable& bars, const WhatIf& what_if,
-                            eval::IndexRange period) {
-  store::BarTable out = what_if.path == WhatIf::Path::kResampled ? Resample(bars, what_if, period)
-                        : what_if.path == WhatIf::Path::kShocked ? Shock(bars, what_if, period)
-                                                                 : bars;
-  if (what_if.missing > 0) Lose(out, what_if, period);
-  return out;
+store::BarTable ApplyWhatIf(store::BarTable bars, const WhatIf& what_if, eval::IndexRange period) {
+  if (what_if.path == WhatIf::Path::kResampled) bars = Resample(bars, what_if, period);
+  if (what_if.path == WhatIf::Path::kShocked) bars = Shock(bars, what_if, period);
+  if (what_if.missing > 0) Lose(bars, what_if, period);
+  return bars;
 }
 
 }  // namespace tw::server

@@ -18,7 +18,6 @@ store::BarTable SliceBars(const store::BarTable& bars, std::int64_t begin, std::
 ///               replacement from the period, chained from the price before it; times stay
 ///   kShocked    every price from the middle of the period on is multiplied by 1 + shock
 /// `spread` and `latency_bars` are not about bars; the engine applies them elsewhere.
-store::BarTable ApplyWhatIf(const store::BarTable& bars, const WhatIf& what_if,
-                            eval::IndexRange period);
+store::BarTable ApplyWhatIf(store::BarTable bars, const WhatIf& what_if, eval::IndexRange period);
 
 }  // namespace tw::server

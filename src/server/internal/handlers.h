@@ -118,6 +118,7 @@ class Handlers {
   bool token_needed_to_read_;
   UnixNanos started_;
   std::atomic<int> waits_{0};  // requests that wait for a simulation's end
+  std::mutex report_mutex_;
   std::mutex remembered_mutex_;
   std::map<std::string, std::string> remembered_;  // dear answers, by key and store generation
   std::mutex trials_mutex_;

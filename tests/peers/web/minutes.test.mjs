@@ -91,7 +91,7 @@ test(`${made.bars} bars of a minute: drawn from few points, with every extreme, 
   await drawn(page);
   const used = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))[1] / 1e6;
   console.log(`${whole.bars} bars, ${answers.length} charts of at most ${Math.max(...answers.map((each) => each.bytes))} bytes; the server took ${used.toFixed(2)} GB`);
-  assert.ok(used < 0.6 + 1e-6 * made.bars, `the server took ${used} GB for two results of ${made.bars} bars`);
+  assert.ok(used < 0.4 + 5e-7 * made.bars, `the server took ${used} GB for two results of ${made.bars} bars`);
   assert.deepEqual(watch.complaints, []);
   await page.context().close();
 });
