@@ -281,18 +281,12 @@ double Hypervolume(const PointSet& points, std::span<const double> reference) {
     if (on_front[i] && (points.objectives > 1 || i == 0)) front.push_back(distinct[i]);
   }
   const PointSet sorted = Subset(points, front);
-  double volume = 0;
-  switch (points.objectives) {
-    case 2:
-      volume = Volume2d(sorted, reference);
-      break;
-    case 3:
-      volume = Volume3d(sorted, reference);
-      break;
-    default:
-      volume = VolumeWfg(sorted, reference);
-  }
-  return std::isfinite(volume) ? volume : kInfinity;
+  const double volume = points.objectives == 2   ? Volume2d(sorted, reference)
+                        : points.objectives == 3 ? Volume3d(sorted, reference)
+                                                 : VolumeWfg(sorted, reference);
+  // Not `?:`: clang-tidy takes infinity in it for a constant that is narrowed.
+  if (std::isfinite(volume)) return volume;
+  return kInfinity;
 }
 
 std::vector<std::size_t> SelectByHypervolume(const PointSet& points, std::size_t count,
