@@ -208,29 +208,12 @@ std::string CostsHtml(const ReportInput& input) {
 
 std::string HeadlineHtml(const ReportInput& input) {
   // Always in this order (metrics.md section 12).
-  constexpr std::string_view kKeys[] = {"net_profit",
-                                        "cagr",
-                                        "vol_ann",
-                                        "sharpe",
-                                        "sortino",
-                                        "max_drawdown_intrabar",
-                                        "max_drawdown",
-                                        "max_dd_duration",
-                                        "calmar",
-                                        "trades",
-                                        "win_rate",
-                                        "profit_factor",
-                                        "expectancy_pips",
-                                        "expectancy",
-                                        "exposure_time",
-                                        "turnover_ann",
-                                        "cost_per_turnover",
-                                        "financing_total",
-                                        "margin_level_min",
-                                        "psr",
-                                        "dsr",
-                                        "trials",
-                                        "pbo"};
+  constexpr std::string_view kKeys[] = {
+      "net_profit", "cagr", "vol_ann", "sharpe", "sortino", "max_drawdown_intrabar", "max_drawdown",
+      "max_dd_duration", "calmar", "trades", "win_rate", "profit_factor",
+      // By size, so that its sign is the money's: small trades may win what large ones lose.
+      "expectancy_pips_weighted", "expectancy", "exposure_time", "turnover_ann",
+      "cost_per_turnover", "financing_total", "margin_level_min", "psr", "dsr", "trials", "pbo"};
   std::string tiles;
   bool intrabar = false;
   for (const std::string_view key : kKeys) {

@@ -52,13 +52,18 @@ std::string Span(const eval::DailySeries& daily) {
                      FormatDate(daily.dates.back()), daily.dates.size());
 }
 
+std::string Counted(std::size_t count, const std::string& what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 std::string ResultSentence(const JudgeInput& input, const std::vector<eval::Metric>& metrics) {
-  return fmt::format(
-      "Out of sample ({}, {} fold{}) the agent {} ({}) after all costs, in {} trade{}: {}.",
-      Span(input.agent.daily), input.folds, input.folds == 1 ? "" : "s",
-      GainText(TotalReturn(input.agent.daily)),
-      MoneyText(input.agent.net_profit_micros, input.currency), input.trade_nets_micros.size(),
-      input.trade_nets_micros.size() == 1 ? "" : "s", SharpeText(metrics));
+  return fmt::format("Out of sample ({}, {}) the agent {} ({}) after all costs, in {}{}: {}.",
+                     Span(input.agent.daily),
+                     Counted(static_cast<std::size_t>(input.folds), "fold"),
+                     GainText(TotalReturn(input.agent.daily)),
+                     MoneyText(input.agent.net_profit_micros, input.currency),
+                     Counted(input.trade_nets_micros.size(), "trade"),
+                     input.last_trade_open ? ", the last still open" : "", SharpeText(metrics));
 }
 
 std::string CostSentence(const JudgeInput& input) {
@@ -171,10 +176,6 @@ std::string HeadlineOf(const JudgeInput& input, Grade grade, const std::string& 
                              : "luck alone does not explain it");
   }
   return "";
-}
-
-std::string Counted(std::size_t count, const std::string& what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
 std::string CountedAre(std::size_t count, const std::string& what) {

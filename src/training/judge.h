@@ -43,6 +43,7 @@ struct JudgeInput {
   std::optional<Candidate> holdout;  // the final agent on the terminal holdout
   /// Net result of each of the agent's trades out of sample, an open one at its mark.
   std::vector<std::int64_t> trade_nets_micros;
+  bool last_trade_open = false;
   std::int64_t gross_micros = 0;  // the agent's result out of sample before costs
   std::int64_t costs_micros =
       0;  // what spread, slippage, commission and financing took (positive: paid)

@@ -96,6 +96,9 @@ TEST(JudgeTest, AThinRecordIsNoEdgeHoweverWellItLooks) {
             "Not proven: 20 trading days are too few to judge by (wanted: 30).");
   JudgeInput few = strong;
   few.trade_nets_micros.assign(1, strong.agent.net_profit_micros);
+  few.last_trade_open = true;
+  EXPECT_NE(Judge(few).value().Text().find("in 1 trade, the last still open: Sharpe"),
+            std::string::npos);
   EXPECT_EQ(headline(few), "Not proven: 1 trade is too few to judge by (wanted: 30).");
   JudgeInput one = strong;
   one.trade_nets_micros.assign(100, -1'000'000);

@@ -367,6 +367,7 @@ class Training {
       input.holdout = Candidate{"final agent", holdout->daily, holdout->result.totals.net};
     for (const sim::Trade& trade : traded.result.trades)
       input.trade_nets_micros.push_back(trade.parts.net);
+    input.last_trade_open = !traded.result.trades.empty() && traded.result.trades.back().open;
     input.gross_micros = traded.result.totals.mid_to_mid;
     input.costs_micros = traded.result.totals.mid_to_mid - traded.result.totals.net;
     input.currency = style_.world.currency;
