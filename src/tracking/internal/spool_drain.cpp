@@ -266,7 +266,7 @@ Result<void> SpoolDrain::SendChunk(const StreamReader& stream, const std::string
     }
   }
   bool final = false;
-  const auto sent =
+  auto sent =
       Settle(final, [&] { return server_.LogBatch(run, batch.metrics, batch.params, batch.tags); });
   if (sent.ok() || !final) return sent;
   if (items.size() == 1) return GiveUp(stream, *items.front().frame, batch, sent.error());
@@ -278,7 +278,7 @@ Result<void> SpoolDrain::SendOne(const StreamReader& stream, const SpoolFrame& f
   const auto record = Decode(frame.type, frame.payload);
   if (!record.ok()) return GiveUp(stream, frame, ExperimentRecord{"a record"}, record.error());
   bool final = false;
-  const auto sent = Settle(final, [&] { return Dispatch(stream, *record); });
+  auto sent = Settle(final, [&] { return Dispatch(stream, *record); });
   if (sent.ok() || !final) return sent;
   return GiveUp(stream, frame, *record, sent.error());
 }
