@@ -49,10 +49,6 @@ double PipOf(const Instrument& instrument) {
   return static_cast<double>(instrument.pip.micros()) * 1e-6;
 }
 
-double PipsOf(const sim::Trade& trade, double pip) {
-  return trade.direction * (trade.exit_price - trade.entry_price) / pip;
-}
-
 std::int64_t CostsOf(const sim::Trade& trade) {
   return trade.parts.spread + trade.parts.slippage + trade.parts.commission;
 }
@@ -69,7 +65,7 @@ Json TradeJson(const sim::Trade& trade, std::size_t index, double pip) {
           {"units", trade.max_units},
           {"entry_price", trade.entry_price},
           {"exit_price", trade.exit_price},
-          {"pips", PipsOf(trade, pip)},
+          {"pips", sim::PipsOf(trade, pip)},
           {"bars_held", trade.exit_row - trade.entry_row},
           {"net", Text(trade.parts.net)},
           {"costs", Text(CostsOf(trade))},
@@ -82,7 +78,7 @@ Json TradeJson(const sim::Trade& trade, std::size_t index, double pip) {
 double SortKey(const sim::Trade& trade, const std::string& sort, double pip) {
   if (sort == "exit_time") return static_cast<double>(trade.exit_time.nanos());
   if (sort == "net") return static_cast<double>(trade.parts.net);
-  if (sort == "pips") return PipsOf(trade, pip);
+  if (sort == "pips") return sim::PipsOf(trade, pip);
   if (sort == "units") return static_cast<double>(trade.max_units);
   if (sort == "bars_held") return static_cast<double>(trade.exit_row - trade.entry_row);
   if (sort == "costs") return static_cast<double>(CostsOf(trade));

@@ -174,6 +174,8 @@ void Recorder::OnFinancing(const trading::FinancingInstant& instant, std::int64_
 
 void Recorder::EndTrade() {
   trade_.entry_price = entry_notional_ / entry_units_;
+  const WorldBar& bar = world_.bars[static_cast<std::size_t>(trade_.exit_row)];
+  trade_.exit_rate = static_cast<double>(bar.close_rate) / static_cast<double>(trading::kRateOne);
   result_.totals += trade_.parts;
   result_.trades.push_back(trade_);
 }
@@ -315,6 +317,11 @@ std::uint64_t BacktestResult::OrderHash(std::int64_t first) const {
     mix(fill.price);
   }
   return hash;
+}
+
+double PipsOf(const Trade& trade, double pip) {
+  const double net = static_cast<double>(trade.parts.net) * 1e-6;
+  return net / (trade.exit_rate * static_cast<double>(trade.max_units) * pip);
 }
 
 Result<BacktestResult> RunBacktest(const World& world, std::span<const double> targets,

@@ -64,6 +64,7 @@ struct Trade {
   std::int64_t max_units = 0;  // largest size held
   double entry_price = 0;      // averages of fills, quote currency
   double exit_price = 0;       // of an open trade: the closable side at the last mark
+  double exit_rate = 1;        // account currency for one of the quote currency, mid, at the exit
   CostParts parts;
   std::int64_t mae =
       0;  // worst and best open profit, account currency, <= 0 and >= 0; the entry bar counts whole
@@ -71,6 +72,11 @@ struct Trade {
   FillReason exit_reason = FillReason::kDecision;
   bool open = false;
 };
+
+/// The net result in pips (of that price) of the largest size held. Of the result, not of the
+/// prices: fills of several sizes in one trade have averages that can gain where the money was
+/// lost, and commission and financing are in no price.
+double PipsOf(const Trade& trade, double pip);
 
 struct FinancingRecord {
   UnixNanos time;

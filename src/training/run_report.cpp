@@ -37,12 +37,7 @@ std::vector<eval::TradeRecord> TradeRecords(const Dataset& data,
     record.exit_time = trade.exit_time;
     record.pnl = ToMoney(trade.parts.net);
     record.units = static_cast<double>(trade.max_units);
-    // Of the net result, not of the prices: fills of several sizes in one trade have averages that
-    // can gain where the money was lost, and financing is in no price.
-    const sim::WorldBar& bar = data.world.bars[static_cast<std::size_t>(trade.exit_row)];
-    const double rate =
-        static_cast<double>(bar.close_rate) / static_cast<double>(trading::kRateOne);
-    record.pips = record.pnl / (rate * record.units * pip);
+    record.pips = sim::PipsOf(trade, pip);
     record.mae = ToMoney(trade.mae);
     record.mfe = ToMoney(trade.mfe);
     record.exit_reason = std::string(sim::NameOf(trade.exit_reason));
