@@ -9,7 +9,6 @@ Medians of the rounds. A point is one value of one metric at one step, counted w
 import contextlib
 import json
 import os
-import re
 import resource
 import shutil
 import socket
@@ -26,8 +25,8 @@ from mlflow.entities import Metric
 KEYS = 14  # values of one log, as PPO has them
 SLOW_STEPS = 100  # one call a step is slow
 STEPS = 2000
-TRAININGS = 7
-TRAINING_STEPS = 400_000  # of each of its four agents
+TRAININGS = 5
+AGENTS, SHORT, LONG = 4, 100_000, 600_000  # of a training with one seed; steps of each
 
 
 def client_one_log_a_step(steps: int) -> float:
@@ -59,20 +58,30 @@ def ours(bench: str, uri: str, folder: Path, steps: int) -> dict:
     return result
 
 
-def training(tradewind: str, store: Path, uri: str) -> tuple[float, float]:
-    """A training on one thread: steps/s as it says itself, without its beginning and its end, and processor seconds of
-    all its threads."""
+def training(tradewind: str, store: Path, uri: str, steps: int) -> tuple[float, float]:
+    """A training on one thread, `steps` for each agent: seconds, and processor seconds of all its threads."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "TRADEWIND_"))}
     if uri:
         environment["MLFLOW_TRACKING_URI"] = uri
-    command = [tradewind, "train", "--config", "styles/quickstart.yaml", "--set", f"agent.steps={TRAINING_STEPS}", "--set",
-               "agent.seeds=1", "--set", "tracking.exit_wait_seconds=0", "--threads", "1", "--store", str(store)]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    number, unit = re.findall(r"training +100%.* ([0-9.]+) ([kM]) steps/s", done.stderr)[-1]
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return float(number) * {"k": 1e3, "M": 1e6}[unit], used
+    command = [tradewind, "train", "--config", "styles/quickstart.yaml", "--set", f"agent.steps={steps}", "--set",
+               "agent.seeds=1", "--set", "tracking.exit_wait_seconds=0", "--threads", "1", "--store", str(store), "--quiet"]
+    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    after, end = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    return end - begin, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def while_training(tradewind: str, market: Path, store: Path, uri: str) -> tuple[float, float]:
+    """Steps/s and processor microseconds a step, of the agents' learning alone: the difference of a long and a short
+    training, whose begin and end (which wait for the server's ids) cost the same."""
+    measured = []
+    for steps in (SHORT, LONG):
+        here = store.with_name(f"{store.name}-{steps}")
+        shutil.copytree(market, here, symlinks=True)  # nothing waits in it
+        measured.append(training(tradewind, here, uri, steps))
+    steps = AGENTS * (LONG - SHORT)
+    (short_s, short_cpu), (long_s, long_cpu) = measured
+    return steps / (long_s - short_s), (long_cpu - short_cpu) / steps * 1e6
 
 
 @contextlib.contextmanager
@@ -125,20 +134,18 @@ def main() -> None:
                                                   "the real server on these cores": []}
     with far_server() as far:
         for k in range(TRAININGS):
-            for where, address in zip(runs, ("", far, uri)):
-                store = work / f"store-{k}-{list(runs).index(where)}"  # nothing waits in it
-                shutil.copytree(market, store, symlinks=True)
-                runs[where].append(training(tradewind, store, address))
+            for n, (where, address) in enumerate(zip(runs, ("", far, uri))):
+                runs[where].append(while_training(tradewind, market, work / f"store-{k}-{n}", address))
         with urllib.request.urlopen(far + "/points") as answer:
             points = json.loads(answer.read())["points"]
     assert points > TRAININGS * 1000, f"only {points} points came to the server elsewhere"
-    print(f"a training of {4 * TRAINING_STEPS:,} steps on one thread, medians of {TRAININGS}:")
+    print(f"{AGENTS * (LONG - SHORT):,} steps of a training on one thread, medians of {TRAININGS}:")
     local = [statistics.median(values) for values in zip(*runs["the local store"])]
     for where, measured in runs.items():
         rate, used = (statistics.median(values) for values in zip(*measured))
         print(f"  into {where}: {rate:,.0f} steps/s ({100 * (rate / local[0] - 1):+.1f}%), "
-              f"{used:.2f} processor seconds ({100 * (used / local[1] - 1):+.1f}%)")
-    print(f"  points a training sends: {points // TRAININGS:,}")
+              f"{used:.3f} us of processor a step ({100 * (used / local[1] - 1):+.1f}%)")
+    print(f"  points sent elsewhere: {points:,}")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ counting = threading.Lock()
 
 class FarServer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16  # an answer goes in one piece: two would wait for each other's acknowledgement
 
     def do_GET(self) -> None:
         if self.path == "/version":
