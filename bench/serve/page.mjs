@@ -1,7 +1,7 @@
 // Times of the page as somebody at it meets them: node bench/serve/page.mjs PROGRAM HOME WEB MODEL FROM TO [N]
 //
 // Starts a server over HOME, opens the page in headless Chromium, then N times (9) changes the spread and presses
-// Simulate; zooms in and moves N times by keys. Prints medians and worst cases in milliseconds. "drawn" ends with the
+// Simulate; zooms in and out and moves to and fro N times by keys. Prints medians and worst cases in milliseconds. "drawn" ends with the
 // first frame after plotly.js has drawn; "CPU" is what the page's main thread worked for it, by Chromium's own count.
 import { launch, Watch } from '../../tests/peers/web/browser.mjs';
 import { freePort, serve } from '../../tests/peers/web/server.mjs';
@@ -31,8 +31,12 @@ async function timed(key) {
     const begin = performance.now();
     if (key) document.querySelector('#chart [data-drawn]').dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
     else document.querySelector('form.panel button[type=submit]').click();
-    await new Promise((resolve) => {
-      const look = () => (painted() > old ? requestAnimationFrame(resolve) : requestAnimationFrame(look));
+    await new Promise((resolve, reject) => {
+      const look = () => {
+        if (painted() > old) requestAnimationFrame(resolve);
+        else if (performance.now() - begin > 60_000) reject(new Error(`nothing was drawn in a minute behind ${key ?? 'Simulate'}`));
+        else requestAnimationFrame(look);
+      };
       look();
     });
     const end = performance.now();
@@ -65,11 +69,14 @@ for (let turn = 1; turn <= turns; ++turn) {
 }
 const zoom = [];
 const pan = [];
+// Never so near, or so far, or at an end, that a key changes nothing.
+await timed('+');
+await timed('+');
 for (let turn = 0; turn < turns; ++turn) {
   await page.waitForTimeout(300);
-  zoom.push(await timed('+'));
+  zoom.push(await timed(turn % 2 ? '-' : '+'));
   await page.waitForTimeout(300);
-  pan.push(await timed('ArrowLeft'));
+  pan.push(await timed([0, 3].includes(turn % 4) ? 'ArrowLeft' : 'ArrowRight'));
 }
 const most = (name) => Math.max(...sizes.map((each) => each[name]));
 console.log(`${model}, ${from} to ${to}, ${turns} times: milliseconds, median (worst)`);
