@@ -83,10 +83,9 @@ UnixNanos KeptMarks::CloseTimeAt(std::int64_t index) const {
 }
 
 std::size_t KeptMarks::FirstOpenFrom(UnixNanos time) const {
-  // Rounded up: times are whole units.
+  // Rounded up (towards zero, division does that itself): times are whole units.
   const std::int64_t nanos = time.nanos();
-  const std::int64_t floor = nanos / time_unit_ - (nanos % time_unit_ < 0 ? 1 : 0);
-  const std::int64_t value = floor * time_unit_ == nanos ? floor : floor + 1;
+  const std::int64_t value = nanos / time_unit_ + (nanos % time_unit_ > 0 ? 1 : 0);
   return std::min(open_time_.LowerBound(value), equity_.size());
 }
 

@@ -17,6 +17,7 @@ void PackedColumn::Append(std::span<const std::int64_t> values) {
   block.base = low;
   block.start = bytes_.size() & ((std::uint64_t{1} << 56U) - 1);
   block.width = width & 0xffU;
+  if (width == 0) return;  // one value all along
   bytes_.resize(bytes_.size() + width * values.size());
   std::uint8_t* to = bytes_.data() + block.start;
   for (const std::int64_t value : values) {
