@@ -2,30 +2,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <filesystem>
-#include <mutex>
 #include <utility>
 
 #include "base/files.h"
+#include "base/wait.h"
 #include "tracking/internal/spool_drain.h"
 #include "tracking/internal/spool_ids.h"
 #include "tracking/internal/spool_stream.h"
 #include "tracking/spool.h"
 
 namespace tw::tracking {
-namespace {
-
-/// False when stopped before.
-bool Pause(std::int64_t ms, const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any never;
-  std::unique_lock lock(mutex);
-  never.wait_for(lock, stop, std::chrono::milliseconds(ms), [] { return false; });
-  return !stop.stop_requested();
-}
-
-}  // namespace
 
 std::string SpoolNameOf(std::string_view server) {
   std::string name;
@@ -100,7 +87,7 @@ Result<FlushOutcome> FlushSpool(const std::string& directory, Tracker& server, c
       pause_ms = options.first_pause_ms;
     }
     if (++tries >= options.tries_max) return *pass.failure;
-    Pause(pause_ms, stop);
+    WaitUnlessStopped(pause_ms * 1'000'000, stop);
     pause_ms = std::min(2 * pause_ms, options.pause_max_ms);
   }
 }
